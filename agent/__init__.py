@@ -1,0 +1,1 @@
+"""Diagnosis: evidence, reasoners, the investigation graph and the chat."""

@@ -1,0 +1,1 @@
+"""Numbers before words: facts computed from full data, pure and without any framework."""

@@ -1,0 +1,1 @@
+"""Reasoners turn a ledger of facts into a diagnosis."""

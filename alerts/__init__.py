@@ -1,0 +1,1 @@
+"""Alerts: policy, outbox worker and receivers."""

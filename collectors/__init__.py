@@ -1,0 +1,1 @@
+"""Readers of the outside world: samples and events, one module per kind of source."""

@@ -1,0 +1,1 @@
+"""Arrays in, anomalies out: one module per method, calibration and ranking."""

@@ -1,0 +1,77 @@
+"""Incidents: anomalies that share time and, likely, cause."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.anomaly import Anomaly, Severity, severity_rank
+from domain.money import Impact
+
+IncidentStatus = Literal["open", "acknowledged", "resolved"]
+
+
+class Incident(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: str = ""
+    title: str
+    status: IncidentStatus = "open"
+    severity: Severity
+    started_at: datetime
+    ended_at: datetime | None = None
+    assignee: str | None = None
+    snoozed_until: datetime | None = None
+    anomaly_ids: tuple[str, ...] = ()
+    diagnosis_id: str | None = None
+    impact: Impact | None = None
+
+
+def last_activity(anomaly: Anomaly) -> datetime:
+    """When an anomaly was last seen away from normal."""
+    return anomaly.ended_at or anomaly.detected_at
+
+
+def group_by_gap(
+    anomalies: Sequence[Anomaly],
+    max_gap: timedelta,
+    related: Callable[[Anomaly, Anomaly], bool] = lambda _a, _b: True,
+) -> list[list[Anomaly]]:
+    """Group anomalies that are related and whose activity is at most `max_gap` apart.
+
+    Groups are the connected components of that relation, each sorted by onset, the groups by their first
+    onset: the order of the input does not matter.
+    """
+    ordered = sorted(anomalies, key=lambda one: (one.timestamp, one.key))
+    groups: list[list[Anomaly]] = []
+    for anomaly in ordered:
+        near = [
+            group
+            for group in groups
+            if any(
+                anomaly.timestamp - last_activity(member) <= max_gap and related(member, anomaly)
+                for member in group
+            )
+        ]
+        merged = sorted(
+            [*(member for group in near for member in group), anomaly],
+            key=lambda one: (one.timestamp, one.key),
+        )
+        groups = [group for group in groups if group not in near]
+        groups.append(merged)
+    return sorted(groups, key=lambda group: (group[0].timestamp, group[0].key))
+
+
+def lead_anomaly(anomalies: Sequence[Anomaly]) -> Anomaly:
+    """The anomaly that names an incident: money first, then the most severe, the strongest, the earliest."""
+    return min(
+        anomalies,
+        key=lambda one: (
+            "pnl_data" not in one.data_sources,
+            -severity_rank(one.severity),
+            -one.score,
+            one.timestamp,
+            one.key,
+        ),
+    )

@@ -1,0 +1,38 @@
+"""Money: amounts with a unit, and an impact whose parts add up to the observed change."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ImpactPart(BaseModel):
+    """One slice of an impact: `label` is the dimension (`strategy`, `venue`, `symbol`, `fees`, ...)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    value: str
+    amount: float
+
+
+class Impact(BaseModel):
+    """Observed minus expected PnL over a window: negative is a loss.
+
+    `low` and `high` bound the amount with 90 % confidence. The parts of one label plus
+    `unexplained` add up to `amount`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    amount: float
+    low: float
+    high: float
+    unit: str = "USD"
+    by: tuple[ImpactPart, ...] = ()
+    unexplained: float = 0.0
+
+
+def format_money(amount: float, unit: str = "USD") -> str:
+    """Text such as `-$41,200` or `+1.25 BTC`, with a real minus sign left to the page."""
+    sign = "-" if amount < 0 else "+"
+    size = abs(amount)
+    digits = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
+    return f"{sign}${digits}" if unit in {"USD", "USDT", "USDC"} else f"{sign}{digits} {unit}"

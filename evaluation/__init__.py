@@ -1,0 +1,1 @@
+"""Backtests, metrics and replay over stored history."""

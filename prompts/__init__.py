@@ -1,0 +1,1 @@
+"""Prompt files and runbooks, versioned by content hash."""

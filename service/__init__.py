@@ -1,0 +1,1 @@
+"""Settings, wiring, the pipeline, the scheduler and the command line."""
