@@ -1,9 +1,10 @@
 """What the service says about itself: cycles, detectors and sources with their states."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SourceStatus = Literal["ok", "stale", "failed", "warming_up"]
 CycleStatus = Literal["running", "done", "failed", "missed", "interrupted"]
@@ -56,3 +57,19 @@ class SourceHealth(BaseModel):
     next_try_at: datetime | None = None
     samples: int = 0
     events: int = 0
+
+
+class SourceState(BaseModel):
+    """What a restart must know of a source: how far it was read, and when it may be tried again.
+
+    `cursor` is JSON that only the source's own collector understands (file positions, known templates).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    watermark: datetime | None = None
+    cursor: Mapping[str, Any] = Field(default_factory=dict)
+    failures: int = 0
+    open_until: datetime | None = None
+    last_success_at: datetime | None = None
