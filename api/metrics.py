@@ -1,0 +1,87 @@
+"""What Prometheus reads: requests by route template, ingest, cycles; one registry per app."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_CYCLE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class ApiMetrics:
+    """The meters of one app. Label values are bounded: route templates, never addresses."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "analyst_http_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "analyst_http_request_seconds",
+            "Time to the first byte of the answer.",
+            ("method", "route"),
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+        self.ingested = Counter(
+            "analyst_ingested",
+            "Samples and events by what became of them.",
+            ("kind", "fate"),
+            registry=self.registry,
+        )
+        self.cycle_seconds = Histogram(
+            "analyst_cycle_seconds",
+            "Duration of detection cycles.",
+            registry=self.registry,
+            buckets=_CYCLE_BUCKETS,
+        )
+        self.open_incidents = Gauge(
+            "analyst_open_incidents",
+            "Incidents that are not resolved.",
+            ("severity",),
+            registry=self.registry,
+        )
+        self.source_up = Gauge(
+            "analyst_source_up",
+            "1 while a source is read without trouble.",
+            ("source",),
+            registry=self.registry,
+        )
+        self.source_lag = Gauge(
+            "analyst_source_lag_seconds",
+            "Age of the newest data of a source.",
+            ("source",),
+            registry=self.registry,
+        )
+        self.streams = Gauge("analyst_streams", "Open event streams.", registry=self.registry)
+
+
+class MetricsMiddleware:
+    """Count and time each request."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "unmatched")
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self._metrics.requests.labels(method, route, str(message["status"])).inc()
+                self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
