@@ -24,10 +24,8 @@ class Page(BaseModel, Generic[Item]):
 
 
 def _instant(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("must be an RFC 3339 time with an offset, like 2026-03-01T06:10:00Z")
     try:
-        return parse_rfc3339(value)
+        return parse_rfc3339(value if isinstance(value, str) else "")
     except InvalidInput as error:
         raise ValueError(error.reason) from None
 
