@@ -1,0 +1,61 @@
+"""The `analyst` command: registers one function per subcommand and turns our errors into one line."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+import typer
+
+from domain.errors import AnalystError
+from service.commands import backtest, database, demo, detect, diagnose, root_cause, serve, setup
+
+app = typer.Typer(
+    name="analyst",
+    help="Anomaly diagnosis for trading desks: what broke, since when, what it costs, why, what to do first.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("init")(setup.init)
+app.command("check")(setup.check)
+app.command("detect")(detect.detect)
+app.command("backtest")(backtest.backtest)
+app.command("root-cause")(root_cause.root_cause)
+app.command("diagnose")(diagnose.diagnose)
+app.add_typer(database.app, name="db", help="The database: migrations.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Exit 0 = done, 1 = ran and found a failure, 2 = unusable input, 130 = interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The exit code of one call."""
+    try:
+        return _code(app(arguments, standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except AnalystError as error:
+        sys.stderr.write(f"analyst: {error}\n")
+        return 2
+    except BrokenPipeError:
+        # The reader has gone; keep the interpreter from complaining at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _code(result: Any) -> int:
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+if __name__ == "__main__":
+    main()
