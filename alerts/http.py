@@ -1,0 +1,196 @@
+"""The only HTTP door of this room: deadlines, no redirects, no private addresses, no secrets in errors."""
+
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+from domain.errors import NotifyError
+
+MAX_ANSWER_BYTES = 1_000_000
+MAX_WAIT_S = 86_400.0
+DEFAULT_WAIT_S = 30.0
+PERMANENT = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
+# Nothing of the request can have reached the receiver when one of these is raised.
+_NOT_DELIVERED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.UnsupportedProtocol,
+)
+
+
+class Unanswered(NotifyError):
+    """The receiver may have taken the message although its answer is missing or says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers with lower-case names, and body (at most a megabyte)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json_object(self) -> dict[str, object]:
+        """The body as a JSON object; empty where it is something else."""
+        try:
+            content = json.loads(self.body)
+        except ValueError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def text(self) -> str:
+        """The first words of the body."""
+        return self.body[:200].decode("utf-8", errors="replace").strip()
+
+
+class HttpDoor:
+    """POSTs for one receiver.
+
+    Args:
+        name: of the receiver, for errors.
+        timeout_s: deadline of a whole call.
+        allow_hosts: hosts that may be called although they are not public.
+    """
+
+    def __init__(self, name: str, timeout_s: float, allow_hosts: tuple[str, ...] = ()) -> None:
+        self._name = name
+        self._timeout_s = timeout_s
+        self._allow_hosts = frozenset(host.lower() for host in allow_hosts)
+        # Proxies of the environment would resolve names behind the guard's back.
+        self._client = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a body and read the answer, whatever its status.
+
+        Raises:
+            NotifyError: the address is refused, or nothing was delivered.
+            Unanswered: it may have been delivered, but no whole answer came.
+        """
+        target, host, sni = self._pinned(url)
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            with self._client.stream(
+                "POST",
+                target,
+                content=content,
+                headers={**headers, "Host": host, "Accept-Encoding": "identity"},
+                extensions={"sni_hostname": sni},
+            ) as response:
+                body = self._read(response, deadline)
+                return Answer(response.status_code, dict(response.headers.items()), body)
+        except _NOT_DELIVERED as error:
+            raise NotifyError(self._name, f"cannot be reached ({type(error).__name__})") from None
+        except httpx2.HTTPError as error:
+            raise Unanswered(self._name, f"gave no answer ({type(error).__name__})") from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _read(self, response: httpx2.Response, deadline: float) -> bytes:
+        body = b""
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                raise Unanswered(self._name, "sent an answer that is too long")
+            if time.monotonic() > deadline:
+                raise Unanswered(self._name, "took too long to answer")
+        return body
+
+    def _pinned(self, url: str) -> tuple[httpx2.URL, str, str]:
+        """The URL with its host replaced by an address that was checked, the Host header, the name for TLS.
+
+        Checking a name and then connecting by name would let a second look-up give another address.
+        """
+        try:
+            parsed = httpx2.URL(url)
+        except httpx2.InvalidURL:
+            raise NotifyError(self._name, "the address is no URL", permanent=True) from None
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise NotifyError(self._name, "the address must begin with http:// or https://", permanent=True)
+        address = self._resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
+        return parsed.copy_with(host=address), parsed.netloc.decode("ascii"), parsed.host
+
+    def _resolve(self, host: str, port: int) -> str:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise NotifyError(self._name, "the host name cannot be resolved") from None
+        addresses = [str(entry[4][0]).split("%", maxsplit=1)[0] for entry in found]
+        if host.lower() not in self._allow_hosts:
+            for address in addresses:
+                if not _is_public(address):
+                    raise NotifyError(
+                        self._name,
+                        f"the host {host!r} is not public; list it in alerts.allow_hosts to call it",
+                        permanent=True,
+                    )
+        return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip.sixtofour is not None or ip.teredo is not None or ip in _NAT64:
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def retry_after(headers: Mapping[str, str], wall: datetime | None = None) -> float:
+    """Seconds to wait that an answer asks for, between 1 s and a day; a default where it says nothing usable.
+
+    Args:
+        headers: with lower-case names.
+        wall: the real time, for a date instead of seconds; taken from the answer's own `date` otherwise.
+    """
+    text = headers.get("retry-after", "").strip()
+    seconds = DEFAULT_WAIT_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        until = _date(text)
+        since = wall or _date(headers.get("date", ""))
+        if until is not None and since is not None:
+            seconds = (until - since).total_seconds()
+    if not seconds <= MAX_WAIT_S:
+        return MAX_WAIT_S
+    return max(seconds, 1.0)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def check_answer(name: str, answer: Answer) -> None:
+    """Raise what a status outside 2xx means.
+
+    Raises:
+        NotifyError: not delivered; permanent where sending the same again cannot help.
+        Unanswered: a 5xx, which some gateways send after the message went through.
+    """
+    if 200 <= answer.status < 300:
+        return
+    reason = f"HTTP {answer.status}"
+    if answer.status == 429:
+        raise NotifyError(name, reason, retry_after=retry_after(answer.headers))
+    if answer.status >= 500:
+        wait = retry_after(answer.headers) if "retry-after" in answer.headers else None
+        raise Unanswered(name, reason, retry_after=wait)
+    raise NotifyError(name, reason, permanent=answer.status in PERMANENT or 300 <= answer.status < 400)

@@ -1,0 +1,255 @@
+"""Slack, by the Web API with a bot token (edits in place, never doubles) or by an incoming webhook."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from alerts.blocks import render
+from alerts.http import Answer, HttpDoor, Unanswered, check_answer, retry_after
+from alerts.notice import Notice, Updates
+from alerts.receivers.scope import ReceiverSettings
+from alerts.receivers.secret import read_secret
+from domain.errors import NotifyError
+
+EVENT_TYPE = "llm_analyst_alert"
+HISTORY_PAGES = 5
+# Answers after which the same call may succeed later; every other error is for a person to repair.
+TRANSIENT = frozenset(
+    {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+)
+UNCERTAIN = frozenset({"internal_error", "fatal_error", "request_timeout"})
+GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+UNSHOWABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
+
+
+class SlackSettings(ReceiverSettings):
+    """Either a bot token with a channel, or an incoming webhook."""
+
+    channel: str | None = Field(
+        default=None, max_length=200, description="Channel for the bot, best by its id (`C0123456789`)."
+    )
+    bot_token: SecretStr | None = Field(
+        default=None, description="Only from the environment: ANALYST_ALERTS__SLACK__BOT_TOKEN."
+    )
+    bot_token_file: Path | None = Field(default=None, description="A file that holds the bot token instead.")
+    webhook_url: SecretStr | None = Field(
+        default=None, description="Only from the environment: ANALYST_ALERTS__SLACK__WEBHOOK_URL."
+    )
+    webhook_url_file: Path | None = Field(
+        default=None, description="A file that holds the webhook's URL instead."
+    )
+    signing_secret: SecretStr | None = Field(
+        default=None, description="Only from the environment; checks what Slack sends to `/slack/...`."
+    )
+    signing_secret_file: Path | None = Field(
+        default=None, description="A file that holds the signing secret."
+    )
+    api_url: str = Field(
+        default="https://slack.com/api/", pattern=r"^https?://\S+$", description="Base of the Web API."
+    )
+    buttons: bool = Field(
+        default=True, description="Show buttons; they need a signing secret to be answered."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_out(self) -> Self:
+        bot = self.bot_token is not None or self.bot_token_file is not None
+        hook = self.webhook_url is not None or self.webhook_url_file is not None
+        if bot == hook:
+            raise ValueError("needs either a bot token or a webhook URL (from the environment or a file)")
+        if bot and not self.channel:
+            raise ValueError("the bot needs a `channel`")
+        return self
+
+
+def slack_receiver(settings: SlackSettings, timeout_s: float, allow_hosts: tuple[str, ...] = ()) -> Any:
+    """The receiver that the settings ask for."""
+    door = HttpDoor("slack", timeout_s, allow_hosts)
+    token = read_secret("alerts.slack.bot_token", value=settings.bot_token, file=settings.bot_token_file)
+    if token is not None:
+        return SlackBot(settings, token, door)
+    url = read_secret("alerts.slack.webhook_url", value=settings.webhook_url, file=settings.webhook_url_file)
+    assert url is not None  # the settings have one of the two
+    return SlackWebhook(settings, url, door)
+
+
+class SlackBot:
+    """One message per notice, found again by its metadata and edited in place."""
+
+    name = "slack"
+    updates: Updates = "in_place"
+    pace_s = 1.0
+
+    def __init__(self, settings: SlackSettings, token: SecretStr, door: HttpDoor) -> None:
+        self._settings = settings
+        self._token = token
+        self._door = door
+        self._channel = settings.channel or ""
+        self._channel_id: str | None = None
+
+    def notify(self, notice: Notice) -> str | None:
+        """Edit the message if there is one, look for it if there may be one, else post it."""
+        message = self._message(notice)
+        ref = notice.remote_ref
+        if ref is None and notice.uncertain:
+            ref = self._find(notice.key)
+        if ref is not None:
+            try:
+                return self._update(ref, message)
+            except _SlackRefused as refused:
+                if refused.error not in GONE:
+                    raise
+        return self._post(message)
+
+    def check(self) -> str:
+        """Ask Slack who the token belongs to; nothing is posted."""
+        answer = self._call("auth.test", {})
+        return f"signed in as {answer.get('user', 'a bot')}, alerts go to {self._channel}"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._door.close()
+
+    def _message(self, notice: Notice) -> dict[str, Any]:
+        return {
+            **render(notice, marked=False, buttons=self._settings.buttons),
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": notice.key}},
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "parse": "none",
+            "link_names": False,
+        }
+
+    def _post(self, message: dict[str, Any]) -> str:
+        answer = self._send("chat.postMessage", {"channel": self._channel, **message})
+        channel, ts = str(answer.get("channel") or self._channel), answer.get("ts")
+        if not isinstance(ts, str):
+            raise Unanswered(self.name, "took the message but did not say where it is")
+        self._channel_id = channel
+        return f"{channel}:{ts}"
+
+    def _update(self, ref: str, message: dict[str, Any]) -> str:
+        channel, _, ts = ref.rpartition(":")
+        self._send("chat.update", {"channel": channel, "ts": ts, **message})
+        return ref
+
+    def _send(self, method: str, message: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._call(method, message)
+        except _SlackRefused as refused:
+            if refused.error not in UNSHOWABLE:
+                raise
+        # A message without its blocks is better than none.
+        return self._call(method, {key: value for key, value in message.items() if key != "blocks"})
+
+    def _find(self, key: str) -> str | None:
+        """Where the message with this key is, if Slack took it; raises NotifyError where Slack cannot say."""
+        channel = self._channel_id or self._look_up_channel()
+        cursor = ""
+        for _ in range(HISTORY_PAGES):
+            query = {"channel": channel, "limit": 200, "include_all_metadata": True}
+            answer = self._call("conversations.history", {**query, "cursor": cursor} if cursor else query)
+            for one in answer.get("messages") or ():
+                if _key_of(one) == key:
+                    return f"{channel}:{one.get('ts')}"
+            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                break
+        return None
+
+    def _look_up_channel(self) -> str:
+        """The id behind a channel's name; history and edits take ids only."""
+        if not self._channel.startswith("#"):
+            return self._channel
+        cursor, wanted = "", self._channel.removeprefix("#")
+        for _ in range(HISTORY_PAGES * 4):
+            query = {"limit": 200, "exclude_archived": True, "types": "public_channel,private_channel"}
+            answer = self._call("conversations.list", {**query, "cursor": cursor} if cursor else query)
+            for one in answer.get("channels") or ():
+                if one.get("name") == wanted:
+                    self._channel_id = str(one.get("id"))
+                    return self._channel_id
+            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                break
+        raise NotifyError(self.name, "channel_not_found: configure the channel by its id", permanent=True)
+
+    def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        headers = {
+            "Authorization": f"Bearer {self._token.get_secret_value()}",
+            "Content-Type": "application/json; charset=utf-8",
+        }
+        url = f"{self._settings.api_url.rstrip('/')}/{method}"
+        answer = self._door.post(url, json.dumps(arguments).encode(), headers)
+        check_answer(self.name, answer)
+        content = answer.json_object()
+        if content.get("ok") is True:
+            return content
+        raise _refusal(self.name, answer, content)
+
+
+class SlackWebhook:
+    """A new message for each notice; one that may be a repeat says so."""
+
+    name = "slack"
+    updates: Updates = "important"
+    pace_s = 1.0
+
+    def __init__(self, settings: SlackSettings, url: SecretStr, door: HttpDoor) -> None:
+        self._settings = settings
+        self._url = url
+        self._door = door
+
+    def notify(self, notice: Notice) -> str | None:
+        """Post; there is nothing to look up or edit."""
+        message = render(notice, marked=notice.uncertain, buttons=self._settings.buttons)
+        answer = self._post({**message, "unfurl_links": False, "unfurl_media": False})
+        if answer.status == 400 and answer.text() in UNSHOWABLE:
+            answer = self._post({"text": message["text"], "unfurl_links": False})
+        if 400 <= answer.status < 500 and answer.status != 429:
+            raise NotifyError(self.name, _word(answer.text()) or f"HTTP {answer.status}", permanent=True)
+        check_answer(self.name, answer)
+        return None
+
+    def check(self) -> str:
+        """A webhook can only be tried by posting."""
+        return "a webhook is configured; it can only be tried by an alert"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._door.close()
+
+    def _post(self, message: dict[str, Any]) -> Answer:
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return self._door.post(self._url.get_secret_value(), json.dumps(message).encode(), headers)
+
+
+class _SlackRefused(NotifyError):
+    def __init__(self, name: str, error: str) -> None:
+        super().__init__(name, error, permanent=True)
+        self.error = error
+
+
+def _refusal(name: str, answer: Answer, content: dict[str, Any]) -> NotifyError:
+    error = _word(str(content.get("error", "")))
+    if not error:
+        return Unanswered(name, "sent an answer that is not Slack's")
+    if error in UNCERTAIN:
+        return Unanswered(name, error)
+    if error in TRANSIENT:
+        return NotifyError(name, error, retry_after=retry_after(answer.headers))
+    return _SlackRefused(name, error)
+
+
+def _word(text: str) -> str:
+    """An error's name as Slack gives it; anything else, such as a page of HTML, is not repeated."""
+    return text if text.replace("_", "").isalnum() and len(text) <= 60 else ""
+
+
+def _key_of(message: dict[str, Any]) -> object:
+    metadata = message.get("metadata") or {}
+    return (
+        (metadata.get("event_payload") or {}).get("key") if metadata.get("event_type") == EVENT_TYPE else None
+    )
