@@ -1,0 +1,108 @@
+"""From settings to collectors that run; each kind is imported only where it is configured."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from collectors.collector import Collector, Position
+from collectors.runner import SourceRunner, StateStore
+from collectors.settings import (
+    CsvSource,
+    HostSource,
+    LogSource,
+    NewsSource,
+    OpenMetricsSource,
+    PrometheusSource,
+    SourceSettings,
+    SqlSource,
+)
+from domain.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """One plain answer to "does this source work now?"."""
+
+    name: str
+    ok: bool
+    answer: str
+
+
+def build_collector(
+    settings: SourceSettings, environ: Mapping[str, str], default_step_s: int = 300
+) -> Collector:
+    """The collector of a configured source.
+
+    Args:
+        settings: of one source.
+        environ: where the variables named in the settings are looked up.
+        default_step_s: width of a grid cell where the settings give none.
+
+    Raises:
+        ConfigurationError: a variable that the settings name is not set.
+    """
+    settings = settings.with_default_step(default_step_s)
+    # ruff: noqa: PLC0415 - a database driver or an HTTP library is loaded only where it is used
+    match settings:
+        case SqlSource():
+            from collectors.sql import SqlCollector
+
+            return SqlCollector.of(settings, environ)
+        case PrometheusSource():
+            from collectors.prometheus import PrometheusCollector
+
+            return PrometheusCollector.of(settings, environ)
+        case OpenMetricsSource():
+            from collectors.openmetrics import OpenMetricsCollector
+
+            return OpenMetricsCollector.of(settings, environ)
+        case HostSource():
+            from collectors.host import HostCollector
+
+            return HostCollector(settings)
+        case CsvSource():
+            from collectors.csv_files import CsvCollector
+
+            return CsvCollector(settings)
+        case LogSource():
+            from collectors.logs import LogCollector
+
+            return LogCollector(settings)
+        case NewsSource():
+            from collectors.news import NewsCollector
+
+            return NewsCollector.of(settings, environ)
+
+
+def build_runner(
+    sources: Sequence[SourceSettings],
+    environ: Mapping[str, str],
+    store: StateStore | None = None,
+    *,
+    default_step_s: int = 300,
+    rng: random.Random | None = None,
+) -> SourceRunner:
+    """A runner over all enabled sources; raises ConfigurationError as `build_collector` does."""
+    enabled = [one.with_default_step(default_step_s) for one in sources if one.enabled]
+    return SourceRunner([(one, build_collector(one, environ)) for one in enabled], store, rng)
+
+
+def check_source(
+    settings: SourceSettings, environ: Mapping[str, str], now: datetime, default_step_s: int = 300
+) -> SourceCheck:
+    """Read a few cells of a source without keeping anything, and say in one line how that went.
+
+    Raises:
+        ConfigurationError: a variable that the settings name is not set.
+    """
+    settings = settings.with_default_step(default_step_s)
+    collector = build_collector(settings, environ)
+    try:
+        page = collector.collect(Position(now - timedelta(seconds=3 * settings.step)), now)
+    except SourceError as error:
+        return SourceCheck(settings.name, ok=False, answer=error.reason)
+    parts = [f"{len(page.samples)} samples of {len(page.samples.series)} series"]
+    if page.events:
+        parts.append(f"{len(page.events)} events")
+    return SourceCheck(settings.name, ok=True, answer="; ".join([", ".join(parts), *page.notes[:3]]))
