@@ -1,0 +1,58 @@
+"""What every route is handed: the running service, the stores, and the meters."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from api.auth import INGEST, OPERATE, READ, Caller, TokenBook, allow
+from api.metrics import ApiMetrics
+from api.problem import MEDIA_TYPE
+from api.service_port import AnalystService
+from api.settings import ServerSettings
+from api.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    service: AnalystService
+    stores: Stores
+    settings: ServerSettings
+    book: TokenBook
+    metrics: ApiMetrics
+
+
+def _doors(request: Request) -> Doors:
+    doors: Doors = request.app.state.doors
+    return doors
+
+
+Door = Annotated[Doors, Depends(_doors)]
+Reader = Annotated[Caller, allow(READ)]
+Operator = Annotated[Caller, allow(OPERATE)]
+Feeder = Annotated[Caller, allow(INGEST)]
+
+_MEANINGS = {
+    400: "The body cannot be parsed.",
+    401: "No valid token.",
+    403: "The role, the origin or the address of the caller does not allow this.",
+    404: "There is no such object.",
+    405: "This address does not take this method.",
+    408: "The body did not arrive in time.",
+    409: "The request contradicts what is stored.",
+    413: "The body is too large, also after inflating.",
+    415: "The media type or the content encoding is not supported.",
+    421: "The service does not answer to this host name.",
+    422: "A field is not usable; `errors` names it.",
+    429: "Too much at once; come back after Retry-After seconds.",
+    503: "A part of the service is not available; come back after Retry-After seconds.",
+}
+_ALWAYS = (401, 403, 405, 421, 422, 503)
+_WITH_BODY = (400, 408, 413, 415, 429)
+
+
+def errors(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route: those of all routes, those of bodies, and its own."""
+    found = sorted({*_ALWAYS, *(_WITH_BODY if body else ()), *statuses})
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in found}

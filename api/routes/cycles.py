@@ -1,0 +1,22 @@
+"""Detection cycles: run one now, look at past ones."""
+
+from fastapi import APIRouter
+
+from api.doors import Door, Operator, Reader, errors
+from api.json_body import StrictRoute
+from api.paging import Cursor, Limit, Page
+from domain.cycle import Cycle
+
+router = APIRouter(prefix="/api/v1/cycles", tags=["cycles"], route_class=StrictRoute)
+
+
+@router.post("", responses=errors(429))
+def run_cycle(door: Door, _caller: Operator) -> Cycle:
+    """Run a detection cycle now, or join the one that is running; answers when it has ended."""
+    return door.service.run_cycle()
+
+
+@router.get("", responses=errors())
+def list_cycles(door: Door, _caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[Cycle]:
+    """Past cycles, newest first, with durations, counts and errors."""
+    return door.stores.cycles_page(limit, cursor)

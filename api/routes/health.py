@@ -1,0 +1,47 @@
+"""Whether the process is up, whether it can serve, and what it counts."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.doors import Door, Doors, Reader, errors
+from api.json_body import SafeJSONResponse
+from domain.anomaly import SEVERITIES
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+def health() -> dict[str, str]:
+    """The process is up."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", responses={503: {"description": "A part is not ready; `parts` says which."}})
+def ready(request: Request, door: Door) -> Response:
+    """Database, migrations and scheduler; callers without a token see the status alone."""
+    readiness = door.service.readiness()
+    content: dict[str, Any] = {"status": "ready" if readiness.ready else "not ready"}
+    if request.state.caller is not None:
+        content["parts"] = readiness.model_dump()
+    return SafeJSONResponse(content, 200 if readiness.ready else 503)
+
+
+@router.get("/metrics", responses=errors())
+def metrics(door: Door, _caller: Reader) -> Response:
+    """Meters in the Prometheus text format."""
+    _refresh(door)
+    return Response(generate_latest(door.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _refresh(door: Doors) -> None:
+    meters = door.metrics
+    meters.streams.set(door.service.live.readers)
+    counts = door.stores.open_incidents_by_severity()
+    for severity in SEVERITIES:
+        meters.open_incidents.labels(severity).set(counts.get(severity, 0))
+    for source in door.service.sources():
+        meters.source_up.labels(source.name).set(source.status in {"ok", "warming_up"})
+        if source.lag_seconds is not None:
+            meters.source_lag.labels(source.name).set(source.lag_seconds)
