@@ -17,6 +17,7 @@ from collectors.settings import (
     SourceSettings,
     SqlSource,
 )
+from collectors.settings_base import HttpSource
 from domain.errors import SourceError
 
 
@@ -44,11 +45,19 @@ def build_collector(
     """
     settings = settings.with_default_step(default_step_s)
     # ruff: noqa: PLC0415 - a database driver or an HTTP library is loaded only where it is used
-    match settings:
-        case SqlSource():
-            from collectors.sql import SqlCollector
+    if isinstance(settings, HttpSource):
+        return _http_collector(settings, environ)
+    if isinstance(settings, SqlSource):
+        from collectors.sql import SqlCollector
 
-            return SqlCollector.of(settings, environ)
+        return SqlCollector.of(settings, environ)
+    return _local_collector(settings)
+
+
+def _http_collector(
+    settings: PrometheusSource | OpenMetricsSource | NewsSource, environ: Mapping[str, str]
+) -> Collector:
+    match settings:
         case PrometheusSource():
             from collectors.prometheus import PrometheusCollector
 
@@ -57,6 +66,14 @@ def build_collector(
             from collectors.openmetrics import OpenMetricsCollector
 
             return OpenMetricsCollector.of(settings, environ)
+        case NewsSource():
+            from collectors.news import NewsCollector
+
+            return NewsCollector.of(settings, environ)
+
+
+def _local_collector(settings: HostSource | CsvSource | LogSource) -> Collector:
+    match settings:
         case HostSource():
             from collectors.host import HostCollector
 
@@ -69,10 +86,6 @@ def build_collector(
             from collectors.logs import LogCollector
 
             return LogCollector(settings)
-        case NewsSource():
-            from collectors.news import NewsCollector
-
-            return NewsCollector.of(settings, environ)
 
 
 def build_runner(
