@@ -69,7 +69,7 @@ class AlertMessage:
         intents: all its decisions, oldest first.
         remote_ref: what the receiver calls the message; None before the first delivery.
         delivered: whether any of its rows was delivered.
-        parked: why its newest row was given up, if it was.
+        attempts: how often delivering its undelivered rows was begun, running attempts included.
     """
 
     receiver: str
@@ -79,7 +79,7 @@ class AlertMessage:
     intents: tuple[AlertIntent, ...]
     remote_ref: str | None = None
     delivered: bool = False
-    parked: str | None = None
+    attempts: int = 0
 
 
 class Outbox(Protocol):
