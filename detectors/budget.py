@@ -1,0 +1,61 @@
+"""The false-alarm budget: a threshold per series that rises with every alarm and falls with quiet time."""
+
+import copy
+from typing import Self
+
+import numpy as np
+
+from detectors.surprise import budget_surprise
+from domain.series import BoolArray, FloatArray
+
+STEP = 0.35
+HIGHEST = 4.0
+
+
+class AlarmBudget:
+    """Keeps the rate of alarms of each series near the budget (stochastic approximation on the threshold).
+
+    Args:
+        alarm_budget: alarms per series and day.
+        step_s: seconds between samples.
+        n: number of series.
+    """
+
+    def __init__(self, alarm_budget: float, step_s: float, n: int = 0) -> None:
+        self.base = budget_surprise(alarm_budget, step_s)
+        self._share = 10.0**-self.base
+        self.raised = np.zeros(n)
+
+    def grow(self, n: int) -> None:
+        """Append series up to n."""
+        self.raised = np.concatenate([self.raised, np.zeros(n - len(self.raised))])
+
+    def copy(self) -> Self:
+        """An independent copy."""
+        return copy.deepcopy(self)
+
+    @property
+    def threshold(self) -> FloatArray:
+        """Surprise that alarms now, shape (n,)."""
+        return self.base + self.raised
+
+    def spend(self, alarmed: BoolArray) -> None:
+        """Account for one column: `alarmed` (n,) marks series that started an alarm in it."""
+        self.raised = np.clip(self.raised + STEP * (alarmed - self._share), 0.0, HIGHEST)
+
+
+def discoveries(p_values: FloatArray, rate: float) -> float:
+    """The largest p-value that the Benjamini-Hochberg procedure (1995) accepts.
+
+    Args:
+        p_values: shape (n,); NaN is not a test.
+        rate: accepted share of false discoveries.
+
+    Returns:
+        A bound; 0.0 where nothing is accepted.
+    """
+    tested = np.sort(p_values[np.isfinite(p_values)])
+    if not len(tested):
+        return 0.0
+    passed = np.flatnonzero(tested <= rate * np.arange(1, len(tested) + 1) / len(tested))
+    return float(tested[passed[-1]]) if len(passed) else 0.0

@@ -1,0 +1,71 @@
+"""Rules that a desk starts with; names follow what trading systems and Prometheus exporters call things.
+
+For every method, a series belongs to the rules whose pattern it matches; the rule with the
+pattern `*` takes what no other rule of its method wanted.
+"""
+
+from domain.anomaly import AnomalyType, Direction
+from domain.rule import Method, Rule
+
+_MONEY: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
+    ("pnl-loss", "pnl", "sudden_loss", "down"),
+    ("pnl-drop", "pnl_*", "performance_drop", "down"),
+    ("drawdown", "*drawdown*", "drawdown", "both"),
+    ("returns", "*sharpe*", "performance_drop", "down"),
+    ("fill-ratio", "*fill_ratio*", "performance_drop", "down"),
+    ("slippage", "*slippage*", "performance_drop", "up"),
+    ("signal-strength", "*signal*", "performance_drop", "both"),
+    ("inventory", "*inventory*", "level_shift", "both"),
+    ("order-size", "*order_size*", "level_shift", "both"),
+)
+_MARKET: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
+    ("return", "*return_bps*", "price_spike", "both"),
+    ("price", "*price*", "price_spike", "both"),
+    ("volatility", "*volatility*", "volatility_spike", "up"),
+    ("spread", "*spread*", "spread_widening", "up"),
+    ("volume", "*volume*", "volume_spike", "both"),
+    ("depth", "*depth_usd*", "liquidity_drain", "down"),
+    ("liquidity", "*liquidity*", "liquidity_drain", "down"),
+    ("funding", "*funding*", "funding_shock", "both"),
+    ("correlation", "*correlation*", "correlation_breakdown", "down"),
+)
+_SYSTEM: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
+    ("latency", "*latency*", "execution_delay", "up"),
+    ("duration", "*duration*", "execution_delay", "up"),
+    ("lag", "*lag_*", "execution_delay", "up"),
+    ("queue-depth", "*queue*", "execution_delay", "up"),
+    ("pool-wait", "*wait*", "execution_delay", "up"),
+    ("gc-pause", "*pause*", "execution_delay", "up"),
+    ("reject-ratio", "*reject*", "error_rate_spike", "up"),
+    ("errors", "*error*", "error_rate_spike", "up"),
+    ("cpu", "*cpu*", "resource_exhaustion", "up"),
+    ("memory", "*mem*", "resource_exhaustion", "up"),
+    ("disk", "*disk*", "resource_exhaustion", "up"),
+    ("connections", "*connections*", "resource_exhaustion", "up"),
+    ("feed-age", "*feed_age*", "stale_feed", "up"),
+    ("feed-messages", "*feed_messages*", "stale_feed", "down"),
+    ("orders", "orders", "silent_strategy", "down"),
+    ("orders-total", "orders_total", "silent_strategy", "down"),
+    ("log-lines", "log_lines*", "log_novelty", "up"),
+)
+_METHODS: tuple[tuple[str, str, Method, AnomalyType, Direction], ...] = (
+    ("stale-feed", "*feed_*", "stale", "stale_feed", "both"),
+    ("silent-series", "*", "stale", "stale_feed", "both"),
+    ("frozen-price", "*price*", "frozen", "stale_feed", "both"),
+    ("level-shift", "*", "changepoint", "level_shift", "both"),
+    ("anything-else", "*", "combined", "level_shift", "both"),
+    ("joint", "*", "pca", "multivariate", "both"),
+)
+
+
+def default_rules() -> tuple[Rule, ...]:
+    """The default rules, from money to machines, in a stable order."""
+    combined = [
+        Rule(name=name, metric=metric, method="combined", anomaly_type=kind, direction=direction)
+        for name, metric, kind, direction in (*_MONEY, *_MARKET, *_SYSTEM)
+    ]
+    others = [
+        Rule(name=name, metric=metric, method=method, anomaly_type=kind, direction=direction)
+        for name, metric, method, kind, direction in _METHODS
+    ]
+    return (*combined, *others)

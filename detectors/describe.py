@@ -1,0 +1,78 @@
+"""From an episode to an anomaly that explains itself, in plain Python values."""
+
+from datetime import datetime
+
+from detectors.episodes import Episode
+from detectors.group_watch import GroupWatch
+from detectors.severity import confidence, severity, severity_by_score
+from detectors.watch import Watch
+from domain.anomaly import Anomaly, Expected, Severity
+from domain.rule import Rule
+from domain.series import Series
+
+HIDDEN = {"rows"}
+SUSPICIOUS = 3.0
+
+
+def anomaly_of(
+    watch: Watch | GroupWatch, row: int, episode: Episode, series: list[Series], detected_at: datetime
+) -> Anomaly:
+    """Describe an episode.
+
+    Args:
+        watch: the rule at work.
+        row: subject of the rule.
+        episode: what happened.
+        series: all series of the grid, by row of the state.
+        detected_at: when the service saw it.
+    """
+    rule, peak = watch.rule, episode.peak
+    names = watch.affected(row, [one.name for one in series], episode)
+    by_name = {one.name: one for one in series}
+    sources = tuple(dict.fromkeys(by_name[name].source for name in names))
+    p = min(max(10.0 ** -min(peak.surprise, 300.0), 0.0), 1.0)
+    return Anomaly(
+        timestamp=episode.onset,
+        detected_at=max(detected_at, episode.onset),
+        anomaly_type=rule.anomaly_type,
+        severity=_severity(rule, episode),
+        confidence=min(
+            max(confidence(peak.surprise, float(peak.detail.get("history_points", 288))), 0.0), 1.0
+        ),
+        z_score=peak.z,
+        p_value=p,
+        threshold_exceeded=peak.threshold,
+        rule=rule.name,
+        method=rule.method,
+        score=peak.score,
+        direction="up" if peak.side == "up" else "down" if peak.side == "down" else "both",
+        value=peak.value,
+        expected=Expected(low=peak.low, high=peak.high),
+        affected_metrics=names,
+        data_sources=sources,
+        status="open" if episode.ended is None else "resolved",
+        ended_at=episode.ended,
+        raw_data=_raw(rule, episode),
+    )
+
+
+def _severity(rule: Rule, episode: Episode) -> Severity:
+    peak = episode.peak
+    if rule.severity_thresholds is not None:
+        return severity_by_score(peak.score, rule.severity_thresholds)
+    if rule.threshold is not None and rule.method != "threshold":
+        return severity(peak.surprise, SUSPICIOUS, peak.z, episode.cells)
+    if rule.method == "threshold":
+        return "high"
+    return severity(peak.surprise, peak.threshold or SUSPICIOUS, peak.z, episode.cells)
+
+
+def _raw(rule: Rule, episode: Episode) -> dict[str, object]:
+    peak = episode.peak
+    raw: dict[str, object] = {name: value for name, value in peak.detail.items() if name not in HIDDEN}
+    raw.setdefault("method_scores", {rule.method: round(peak.score, 4)})
+    raw["threshold"] = peak.threshold
+    raw["surprise"] = round(peak.surprise, 4)
+    raw["peak_at"] = peak.at.isoformat()
+    raw["cells"] = episode.cells
+    return raw

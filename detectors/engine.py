@@ -1,0 +1,126 @@
+"""The door of detection: a window in, anomalies and detector states out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+
+from detectors.describe import anomaly_of
+from detectors.grid import Grid, State, watch_for
+from detectors.monitor import Monitor
+from detectors.seasonal import Calendar, slots_for
+from detectors.settings import DetectionSettings
+from domain.anomaly import Anomaly
+from domain.cycle import DetectorState
+from domain.errors import DetectorError
+from domain.rule import Rule
+from domain.series import Window
+
+REPLAYED_CELLS = 576
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionResult:
+    """What one call found.
+
+    Args:
+        anomalies: every anomaly that is new or changed (grew, ended), oldest onset first.
+        states: how each rule fared.
+        warming_up: names of series that have too few points to be judged.
+    """
+
+    anomalies: tuple[Anomaly, ...]
+    states: tuple[DetectorState, ...]
+    warming_up: tuple[str, ...]
+
+
+class DetectionEngine:
+    """Judges windows column by column and keeps a fixed state per series between calls.
+
+    Args:
+        rules: what to detect; disabled ones are left out.
+        settings: how.
+
+    Raises:
+        DetectorError: the zone of the settings does not exist.
+    """
+
+    def __init__(self, rules: Sequence[Rule], settings: DetectionSettings) -> None:
+        self._rules = tuple(rule for rule in rules if rule.enabled)
+        self._settings = settings
+        self._grids: dict[int, Grid] = {}
+        try:
+            self._zone = ZoneInfo(settings.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise DetectorError("seasonal", f"timezone {settings.timezone!r} does not exist") from error
+
+    def _grid(self, step_s: int) -> Grid:
+        if step_s not in self._grids:
+            slots = slots_for(step_s)
+            calendar = Calendar(self._zone, frozenset(self._settings.holidays), slots)
+            watches = [watch_for(rule, self._settings, step_s) for rule in self._rules]
+            self._grids[step_s] = Grid(step_s, calendar, self._settings, State(Monitor(slots), watches))
+        return self._grids[step_s]
+
+    def learn(self, history: Window) -> None:
+        """Learn seasonal baselines from data older than the window to be judged.
+
+        Args:
+            history: any block of series over up to `history_days`; call once per block, before `detect`.
+        """
+        grid = self._grid(history.step_s)
+        where = grid.admit(history)
+        rows = np.flatnonzero(where >= 0)
+        for t in range(history.n_steps):
+            values = np.full(len(where), np.nan)
+            values[rows] = history.values[where[rows], t]
+            grid.state.monitor.learn_season(values, grid.calendar.moment(history.time_at(t)))
+
+    def detect(self, window: Window, first_new: int, now: datetime) -> DetectionResult:
+        """Judge columns from `first_new` on, each from what came before it.
+
+        Columns between what was judged before and `first_new` are judged too (a start from nothing learns
+        from the whole window). An earlier `first_new` than last time means late data: the engine goes back to
+        a state that had not seen that column and judges again from there.
+
+        Args:
+            window: the recent past, all series of one step width.
+            first_new: first column with new or corrected data.
+            now: when the service looks.
+        """
+        grid = self._grid(window.step_s)
+        grid.failures = {}
+        where = grid.admit(window)
+        first_new = max(first_new, 0)
+        if grid.state.until is not None and first_new < window.column_of(grid.state.until):
+            grid.rewind(window.time_at(first_new))
+        start = 0 if grid.state.until is None else max(window.column_of(grid.state.until), 0)
+        with np.errstate(all="ignore"):
+            grid.run(window, where, start, first_new)
+        since = window.time_at(min(first_new, window.n_steps)) - timedelta(seconds=1)
+        return DetectionResult(
+            self._anomalies(grid, since, now), tuple(self._states(grid)), self._warming_up(grid, where)
+        )
+
+    def _anomalies(self, grid: Grid, since: datetime, now: datetime) -> tuple[Anomaly, ...]:
+        found = [
+            anomaly_of(watch, row, episode, grid.series, now)
+            for watch in grid.state.watches
+            for row, episode in watch.episodes.changed(since)
+        ]
+        return tuple(sorted(found, key=lambda one: (one.timestamp, one.key)))
+
+    def _states(self, grid: Grid) -> list[DetectorState]:
+        ready = bool((grid.state.monitor.points >= self._settings.min_points).any())
+        if ready:
+            return grid.states()
+        return [
+            one if one.status == "failed" else one.model_copy(update={"status": "insufficient_data"})
+            for one in grid.states()
+        ]
+
+    def _warming_up(self, grid: Grid, where: np.ndarray) -> tuple[str, ...]:
+        short = (grid.state.monitor.points < self._settings.min_points) & (where >= 0)
+        return tuple(grid.series[int(row)].name for row in np.flatnonzero(short))

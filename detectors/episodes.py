@@ -1,0 +1,128 @@
+"""Episodes: from alarmed columns to one anomaly with onset, continuation and end."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One judged cell that matters; plain Python numbers only.
+
+    Args:
+        at: start of the cell.
+        until: end of the cell.
+        score: on the method's own scale.
+        surprise: calibrated -log10 of the p-value.
+        z: signed size in standard deviations, if the method has one.
+        side: "up", "down" or "both".
+        value: what was measured, None for a gap.
+        low: lower end of the expected band, None where there is none.
+        high: upper end of the expected band.
+        threshold: what the score had to reach.
+        detail: JSON-plain explanation.
+    """
+
+    at: datetime
+    until: datetime
+    score: float
+    surprise: float
+    z: float | None
+    side: str
+    value: float | None
+    low: float | None
+    high: float | None
+    threshold: float | None
+    detail: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Episode:
+    """An anomaly in the making; `ended` is None while it is open."""
+
+    onset: datetime
+    first: Finding
+    peak: Finding
+    last: datetime
+    cells: int = 1
+    quiet: int = 0
+    ended: datetime | None = None
+    changed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long things last.
+
+    Args:
+        quiet_steps: normal cells that end an episode.
+        refractory: silence after an episode for anything weaker.
+        merge: a return within this time continues the old episode.
+    """
+
+    quiet_steps: int
+    refractory: timedelta
+    merge: timedelta
+
+
+@dataclass(slots=True)
+class Episodes:
+    """The last episode of each series of one rule, by row."""
+
+    patience: Patience
+    latest: dict[int, Episode] = field(default_factory=dict)
+
+    def open_rows(self) -> list[int]:
+        """Rows with an open episode."""
+        return [row for row, one in self.latest.items() if one.ended is None]
+
+    def alarm(self, row: int, finding: Finding, onset: datetime) -> bool:
+        """Take in an alarmed cell; true where it starts a new episode."""
+        episode = self.latest.get(row)
+        if episode is None:
+            self.latest[row] = Episode(onset, finding, finding, finding.until)
+            return True
+        if episode.ended is None or finding.at - episode.last <= self.patience.merge:
+            self._continue(episode, finding)
+            return False
+        silent = finding.at - episode.last < self.patience.refractory
+        if silent and finding.surprise <= episode.peak.surprise:
+            return False
+        start = max(onset, episode.last)
+        self.latest[row] = Episode(start, finding, finding, finding.until)
+        return True
+
+    def stay(self, row: int, finding: Finding) -> None:
+        """A cell still outside its band while the episode is open."""
+        episode = self.latest.get(row)
+        if episode is not None and episode.ended is None:
+            self._continue(episode, finding)
+
+    def calm(self, row: int) -> None:
+        """A cell back to normal; ends an open episode after enough of them."""
+        episode = self.latest.get(row)
+        if episode is None or episode.ended is not None:
+            return
+        episode.quiet += 1
+        if episode.quiet >= self.patience.quiet_steps:
+            episode.ended = episode.last
+            episode.changed = True
+
+    def changed(self, since: datetime) -> list[tuple[int, Episode]]:
+        """Episodes that are new, grew or ended since the last call and active after `since`."""
+        told = [(row, one) for row, one in sorted(self.latest.items()) if one.changed]
+        for _, one in told:
+            one.changed = False
+        return [(row, one) for row, one in told if one.last > since or one.ended is None]
+
+    @staticmethod
+    def _continue(episode: Episode, finding: Finding) -> None:
+        episode.cells += 1
+        episode.quiet = 0
+        episode.last = max(episode.last, finding.until)
+        if episode.ended is not None:
+            episode.ended = None
+            episode.changed = True
+        if finding.surprise > episode.peak.surprise:
+            episode.peak = finding
+            episode.changed = True

@@ -1,0 +1,159 @@
+"""All series of one step width: the monitor, the rules at work, and snapshots to go back to."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from detectors.budget import discoveries
+from detectors.group_watch import GroupWatch
+from detectors.monitor import Monitor
+from detectors.scene import RowArray, Scene
+from detectors.seasonal import Calendar
+from detectors.settings import DetectionSettings
+from detectors.surprise import p_value
+from detectors.watch import Watch
+from domain.cycle import DetectorState
+from domain.rule import Rule
+from domain.series import Series, Window
+from domain.timestamps import to_microseconds
+
+SNAPSHOT_CELLS = 6
+OLD_CELLS = 144
+RECENT_SNAPSHOTS = 2
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that moves with the columns."""
+
+    monitor: Monitor
+    watches: list[Watch | GroupWatch]
+    until: datetime | None = None
+
+    def copy(self) -> "State":
+        """An independent copy."""
+        return State(self.monitor.copy(), [one.copy() for one in self.watches], self.until)
+
+
+def watch_for(rule: Rule, settings: DetectionSettings, step_s: int) -> Watch | GroupWatch:
+    """A rule at work on a grid."""
+    if rule.method == "pca":
+        return GroupWatch(rule, settings, step_s)
+    return Watch(rule, settings, step_s)
+
+
+@dataclass(slots=True)
+class Grid:
+    """Detection on one grid; see `detectors.engine`.
+
+    Args:
+        step_s: width of a cell in seconds.
+        calendar: how instants are read.
+        settings: the settings.
+        state: the newest state.
+        series: known series in the order of the state's rows.
+    """
+
+    step_s: int
+    calendar: Calendar
+    settings: DetectionSettings
+    state: State
+    series: list[Series] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    snapshots: list[State] = field(default_factory=list)
+
+    def admit(self, window: Window) -> RowArray:
+        """Give new series a row; returns the window's row for every row of the state, -1 where absent."""
+        new = [one for one in window.series if one.name not in self.rows]
+        for one in new:
+            self.rows[one.name] = len(self.series)
+            self.series.append(one)
+        if new:
+            for state in (self.state, *self.snapshots):
+                self._extend(state, new)
+        where = np.full(len(self.series), -1, dtype=np.intp)
+        places = np.array([self.rows[one.name] for one in window.series], dtype=np.intp)
+        where[places] = np.arange(len(places))
+        return where
+
+    def _extend(self, state: State, new: list[Series]) -> None:
+        state.monitor.grow(len(self.series))
+        catch_all = [watch.rule for watch in state.watches if watch.rule.metric == "*"]
+        for watch in state.watches:
+            wanted = [one for one in new if self._wants(watch.rule, one, state, catch_all)]
+            rows = [self.rows[one.name] for one in wanted]
+            if isinstance(watch, GroupWatch):
+                watch.add(rows, [one.key for one in wanted])
+            else:
+                watch.add(rows)
+
+    def _wants(self, rule: Rule, one: Series, state: State, catch_all: list[Rule]) -> bool:
+        if not rule.matches(one.key):
+            return False
+        if rule not in catch_all or rule.labels:
+            return True
+        others = (
+            other.rule
+            for other in state.watches
+            if other.rule.method == rule.method and other.rule.metric != "*"
+        )
+        return not any(other.matches(one.key) for other in others)
+
+    def run(self, window: Window, where: RowArray, start: int, first_new: int) -> None:
+        """Judge the columns from `start` on; only those from `first_new` on may raise level shifts."""
+        for t in range(start, window.n_steps):
+            self._column(window, where, t, live=t >= first_new)
+            self.state.until = window.time_at(t + 1)
+            self._remember(window, t)
+
+    def _column(self, window: Window, where: RowArray, t: int, *, live: bool) -> None:
+        values = np.where(where >= 0, window.values[np.maximum(where, 0), t], np.nan)
+        at = window.time_at(t)
+        moment = self.calendar.moment(at)
+        monitor = self.state.monitor
+        column = monitor.step(values, moment)
+        ordinal = to_microseconds(at) // (self.step_s * 1_000_000)
+        bound = discoveries(
+            p_value(column.surprise)[np.isfinite(column.surprise)], self.settings.false_discovery_rate
+        )
+        scene = Scene(window, t, where, values, column, monitor, moment, ordinal, bound, live)
+        for watch in self.state.watches:
+            if watch.rule.name in self.failures:
+                continue
+            try:
+                watch.observe(scene)
+            except Exception as error:  # noqa: BLE001  # one broken detector must not silence the others
+                self.failures[watch.rule.name] = f"{type(error).__name__}: {error}"
+
+    def _remember(self, window: Window, t: int) -> None:
+        until = window.time_at(t + 1)
+        ordinal = to_microseconds(until) // (self.step_s * 1_000_000)
+        if ordinal % SNAPSHOT_CELLS:
+            return
+        old = window.time_at(t + 1 - OLD_CELLS)
+        self.snapshots.append(self.state.copy())
+        recent = self.snapshots[-RECENT_SNAPSHOTS:]
+        aged = [
+            one for one in self.snapshots[:-RECENT_SNAPSHOTS] if one.until is not None and one.until <= old
+        ]
+        waiting = [
+            one for one in self.snapshots[:-RECENT_SNAPSHOTS] if one.until is not None and one.until > old
+        ]
+        self.snapshots = [*aged[-1:], *waiting[:1], *recent]
+
+    def rewind(self, instant: datetime) -> None:
+        """Go back to the newest snapshot that has not seen anything at or after an instant."""
+        usable = [one for one in self.snapshots if one.until is not None and one.until <= instant]
+        if usable:
+            self.state = usable[-1].copy()
+            self.snapshots = usable
+
+    def states(self) -> list[DetectorState]:
+        """One state per rule."""
+        found = []
+        for watch in self.state.watches:
+            error = self.failures.get(watch.rule.name)
+            found.append(DetectorState(name=watch.rule.name, status="failed" if error else "ok", error=error))
+        return found

@@ -1,0 +1,66 @@
+"""One column of a window with everything the rules may look at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.monitor import Column, Monitor
+from detectors.seasonal import Moment
+from domain.series import FloatArray, Window
+
+RowArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A column being judged.
+
+    Args:
+        window: the window.
+        t: the column in it.
+        where: shape (n_state,), row of the window for each known series, -1 for a series that is not in it.
+        values: shape (n_state,), the column in the order of the state.
+        column: what the monitor says about it, in the order of the state.
+        monitor: the monitor after this column.
+        moment: the column's place in the day.
+        ordinal: columns since the epoch.
+        bound: p-value that the Benjamini-Hochberg procedure accepts across all series of this column.
+        live: whether anomalies of this column may be raised.
+    """
+
+    window: Window
+    t: int
+    where: RowArray
+    values: FloatArray
+    column: Column
+    monitor: Monitor
+    moment: Moment
+    ordinal: int
+    bound: float
+    live: bool
+
+    def baseline(self, rows: RowArray, size: int) -> FloatArray:
+        """Up to `size` cells before the column for rows of the state, shape (len(rows), <= size)."""
+        places = self.where[rows]
+        first = max(self.t - size, 0)
+        if len(places) == len(self.window.values) and np.array_equal(places, np.arange(len(places))):
+            view: FloatArray = self.window.values[:, first : self.t]
+            return view
+        taken = self.window.values[:, first : self.t][np.maximum(places, 0)]
+        if (places < 0).any():
+            taken[places < 0] = np.nan
+        return taken
+
+    def of(self, rows: RowArray) -> Column:
+        """The monitor's verdict on some rows."""
+        one = self.column
+        return Column(
+            one.surprise[rows],
+            one.z[rows],
+            one.direction[rows],
+            one.leading[rows],
+            one.parts[:, rows],
+            one.low[rows],
+            one.high[rows],
+        )

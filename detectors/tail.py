@@ -1,0 +1,60 @@
+"""Calibration: the causal tail probability of a statistic within its own series' history.
+
+The surprises of a series have, beyond a high quantile, an exponential tail (equivalently a Pareto tail of
+the underlying probability). Two numbers per series describe it: the quantile, followed by
+stochastic approximation (Robbins and Monro, 1951), and the mean excess beyond it. Both start at
+what the nominal law says and move to what was seen; excesses are winsorised, so an anomaly teaches little.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from detectors.surprise import LOG10_E, MAX_SURPRISE
+from domain.series import BoolArray, FloatArray
+
+SHARE = 0.1
+PRIOR_POINTS = 40.0
+PRIOR_EXCESSES = 15.0
+MEMORY = 3_000.0
+WINSOR = 5.0
+SMALLEST_EXCESS = 0.1
+
+
+@dataclass(slots=True)
+class Tail:
+    """State per series: `quantile` is exceeded with probability 0.1, `excess` is the mean beyond it."""
+
+    quantile: FloatArray
+    excess: FloatArray
+    count: FloatArray
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Self:
+        return cls(np.full(shape, 1.0), np.full(shape, LOG10_E), np.zeros(shape))
+
+    def grow(self, n: int) -> None:
+        """Append series with the prior state along the last axis up to a length of n."""
+        fresh = Tail.empty((*self.count.shape[:-1], n - self.count.shape[-1]))
+        self.quantile = np.concatenate([self.quantile, fresh.quantile], axis=-1)
+        self.excess = np.concatenate([self.excess, fresh.excess], axis=-1)
+        self.count = np.concatenate([self.count, fresh.count], axis=-1)
+
+    def surprise(self, nominal: FloatArray) -> FloatArray:
+        """Calibrated surprises of nominal ones, both of the state's shape; NaN stays NaN."""
+        body = nominal / np.maximum(self.quantile, 1e-9)
+        beyond = 1.0 + LOG10_E * (nominal - self.quantile) / self.excess
+        return np.minimum(np.where(nominal > self.quantile, beyond, body), MAX_SURPRISE)
+
+    def learn(self, nominal: FloatArray, mask: BoolArray) -> None:
+        """Take in one surprise per series where `mask` holds (finite and meant to be learned)."""
+        over = mask & (nominal > self.quantile)
+        rate = 1.0 / np.minimum(self.count + PRIOR_POINTS, MEMORY)
+        excess_rate = 1.0 / np.minimum(SHARE * self.count + PRIOR_EXCESSES, SHARE * MEMORY)
+        beyond = np.minimum(nominal - self.quantile, WINSOR * self.excess)
+        moved = self.quantile + mask * (rate * self.excess / SHARE) * (over - SHARE)
+        grown = self.excess + excess_rate * (beyond - self.excess)
+        self.excess = np.where(over, np.maximum(grown, SMALLEST_EXCESS), self.excess)
+        self.quantile = np.maximum(moved, 0.05)
+        self.count = self.count + mask
