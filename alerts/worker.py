@@ -145,7 +145,7 @@ class OutboxWorker:
             self._failed(lane, subject, rows, error)
         except StoreUnavailable:
             raise  # the lease ends by itself, and the next worker looks before it sends
-        except Exception as error:  # noqa: BLE001 - the edge of a worker: one odd message must not stop the rest
+        except Exception as error:
             log.exception("alert_failed", receiver=lane.receiver.name, subject=subject)
             reason = f"could not be written ({type(error).__name__})"
             self._failed(lane, subject, rows, Unanswered(lane.receiver.name, reason))
