@@ -80,6 +80,19 @@ class LiveWindow:
             self._raw = np.concatenate([self._raw, np.full(shape, np.nan)])
             self._taken = np.concatenate([self._taken, np.full(shape, -1, dtype=np.int32)])
 
+    def load(self, raw: Window) -> None:
+        """Fill the window from storage.
+
+        Args:
+            raw: shape (n_series, n_steps + 1) from one cell before the window on, counters as read.
+        """
+        self._last_cell = to_microseconds(raw.start) // self._step_us + self.n_steps
+        self.add_series(raw.series)
+        rows = np.asarray([self._rows[one.id] for one in raw.series], dtype=np.intp)
+        self._raw[rows] = raw.values
+        self._taken[rows] = np.where(np.isfinite(raw.values), 0, -1)
+        self._dirty_from = 0
+
     def advance(self, batch: SampleBatch, now: datetime) -> Change:
         """Move the grid so that the last column holds `now`, then put every sample into its cell.
 

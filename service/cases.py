@@ -1,0 +1,117 @@
+"""From stored data to a case: what the evidence engine may look at for one investigation."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+
+from agent.evidence.case import Case, LogCounts, PastIncident
+from agent.evidence.ledger import gather
+from agent.evidence.record import Ledger
+from agent.evidence.settings import EvidenceSettings
+from agent.topology import default_edges, discovered_edges, joined
+from domain.diagnosis import DiagnosisRequest
+from domain.errors import InvalidInput
+from domain.event import Event
+from domain.series import Series, Window
+from domain.timestamps import to_microseconds
+from domain.topology import Edge, Strategy, Topology
+
+TEMPLATE_METRIC = "log_template_lines"
+EVENTS_BEFORE = timedelta(hours=6)
+MAX_EVENTS = 500
+
+
+class Events(Protocol):
+    def between(self, start: datetime, end: datetime, *, limit: int) -> Sequence[Event]: ...
+
+
+class CaseBuilder:
+    """Puts a case together from the window in memory, the events and the confirmed past.
+
+    Args:
+        window_for: the window to look at for the metrics of a request; None where nothing is held.
+        events: where events are kept.
+        past: confirmed incidents.
+        strategies: who trades what where, for the default cause graph.
+        edges: configured edges on top of it.
+        settings: of the evidence engine.
+        clock: the service's clock.
+    """
+
+    def __init__(  # noqa: PLR0913 -- everything an investigation may look at
+        self,
+        *,
+        window_for: Callable[[DiagnosisRequest], Window | None],
+        events: Events,
+        past: Callable[[], Sequence[PastIncident]],
+        strategies: Sequence[Strategy],
+        edges: Sequence[Edge],
+        settings: EvidenceSettings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._window_for = window_for
+        self._events = events
+        self._past = past
+        self._strategies = strategies
+        self._edges = edges
+        self._settings = settings
+        self._clock = clock
+
+    def gather(self, request: DiagnosisRequest) -> Ledger:
+        """Compute the ledger of a request from what is known now."""
+        return gather(self.build(request), self._settings)
+
+    def build(self, request: DiagnosisRequest) -> Case:
+        """The case of a request; raises InvalidInput where no data of its time are at hand."""
+        window = self._window_for(request)
+        if window is None or not window.series:
+            raise InvalidInput("affected_metrics", "no data are held for them in this window")
+        templates = [i for i, one in enumerate(window.series) if one.key.metric == TEMPLATE_METRIC]
+        metrics = [i for i, one in enumerate(window.series) if one.key.metric != TEMPLATE_METRIC]
+        measured = window.select(metrics)
+        return Case(
+            targets=targets_of(request.affected_metrics, measured),
+            start=request.start_time,
+            end=request.end_time,
+            window=measured,
+            topology=self.topology(measured.series),
+            logs=[_log_counts(window, row) for row in templates],
+            events=self._events.between(
+                request.start_time - EVENTS_BEFORE, request.end_time, limit=MAX_EVENTS
+            ),
+            past=self._past(),
+            now=self._clock(),
+        )
+
+    def topology(self, series: Sequence[Series]) -> Topology:
+        """The configured cause graph, completed by what the labels of the series give away."""
+        configured = Topology.of((edge.cause, edge.effect) for edge in self._edges)
+        keys = [one.key for one in series]
+        return joined(configured, default_edges(self._strategies), discovered_edges(keys, self._strategies))
+
+
+def targets_of(affected: Sequence[str], window: Window) -> tuple[str, ...]:
+    """The series that a request means: full names, or every series of a bare metric name."""
+    found: dict[str, None] = {}
+    for name in affected:
+        if name in window.positions:
+            found[name] = None
+        else:
+            found.update((one.name, None) for one in window.series if one.key.metric == name)
+    return tuple(found)
+
+
+def _log_counts(window: Window, row: int) -> LogCounts:
+    labels = dict(window.series[row].key.labels)
+    values = window.values[row]
+    present = np.flatnonzero(np.isfinite(values) & (values > 0))
+    step_us = window.step_s * 1_000_000
+    return LogCounts(
+        component=labels.get("component", "unknown"),
+        level=labels.get("level", ""),
+        template=labels.get("template", ""),
+        timestamps=to_microseconds(window.start) + present.astype(np.int64) * step_us,
+        counts=values[present].astype(np.int64),
+    )

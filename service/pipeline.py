@@ -1,0 +1,156 @@
+"""One cycle: collect, advance the window, detect, group and store, diagnose; read it top to bottom."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from collectors.runner import SourceResult, SourceRunner
+from db.records import SavedDetections
+from detectors.engine import DetectionEngine
+from domain.anomaly import Anomaly
+from domain.cycle import Cycle, DetectorState, StepTime
+from domain.errors import AnalystError
+from domain.incident import Incident
+from service.windows import Windows
+
+log = structlog.get_logger()
+COLLECT_DEADLINE_SECONDS = 60.0
+
+
+class Ingest(Protocol):
+    """Stores what a source brought, durably, before the source is told to go on."""
+
+    def __call__(self, result: SourceResult) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The parts of a cycle, joined by the composition root.
+
+    Args:
+        sources: reads all sources.
+        ingest: stores one source's samples and events.
+        windows: the recent past in memory.
+        engine: detects.
+        save: stores anomalies, incidents and alerts in one transaction.
+        diagnose: investigates changed incidents; called after their alerts are stored.
+        finish: stores the cycle's row.
+        clock: the service's clock.
+    """
+
+    sources: SourceRunner
+    ingest: Ingest
+    windows: Windows
+    engine: Callable[[], DetectionEngine]
+    save: Callable[[Sequence[Anomaly], datetime], SavedDetections]
+    diagnose: Callable[[Sequence[Incident], datetime], None]
+    finish: Callable[[Cycle], Cycle]
+    clock: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Watch:
+    """Measures the steps of one cycle."""
+
+    steps: list[StepTime] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.steps.append(StepTime(name=name, ms=round((time.perf_counter() - started) * 1000, 1)))
+
+
+class Pipeline:
+    """Runs cycles, one at a time. What a failed cycle could not store is stored by the next one."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._one_at_a_time = threading.Lock()
+        self._unsaved: dict[str, Anomaly] = {}
+        self.warming_up: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return self._one_at_a_time.locked()
+
+    def run_cycle(self, cycle: Cycle, now: datetime) -> Cycle:
+        """Run a claimed slot and return its stored row; a failure is the state of that row."""
+        watch = Watch()
+        with self._one_at_a_time:
+            try:
+                done = self._run(cycle, now, watch)
+            except AnalystError as error:
+                done = self._failed(cycle, str(error))
+            except Exception as error:
+                log.exception("cycle failed", scheduled_for=cycle.scheduled_for)
+                done = self._failed(cycle, f"internal error: {type(error).__name__}: {error}")
+            finished = done.model_copy(
+                update={"finished_at": self._stages.clock(), "steps": tuple(watch.steps)}
+            )
+            return self._stages.finish(finished)
+
+    def _run(self, cycle: Cycle, now: datetime, watch: Watch) -> Cycle:
+        with watch("collect"):
+            self._collect(now)
+        with watch("window"):
+            self._stages.windows.advance(now)
+        with watch("detect"):
+            anomalies, states = self._detect(now)
+        with watch("store"):
+            saved = self._stages.save(anomalies, now)
+            self._unsaved.clear()
+            self._stages.windows.mark_scored()
+        with watch("diagnose"):
+            self._stages.diagnose(saved.incidents, now)
+        return cycle.model_copy(
+            update={
+                "status": "done",
+                "series": self._stages.windows.n_series,
+                "anomalies": len(saved.created),
+                "detectors": states,
+            }
+        )
+
+    def _collect(self, now: datetime) -> None:
+        """Read all sources; a source that fails is a state of that source, not of the cycle."""
+        for result in self._stages.sources.run(now, COLLECT_DEADLINE_SECONDS):
+            self._stages.ingest(result)
+            self._stages.sources.acknowledge(result)
+
+    def _detect(self, now: datetime) -> tuple[list[Anomaly], tuple[DetectorState, ...]]:
+        engine = self._stages.engine()
+        states: dict[str, DetectorState] = {}
+        warming_up: list[str] = []
+        for history in self._stages.windows.history_to_learn(now):
+            engine.learn(history)
+        for window, first_new in self._stages.windows.to_score():
+            result = engine.detect(window, first_new, now)
+            # Kept until they are stored: the engine tells of a change only once.
+            self._unsaved.update((one.key, one) for one in result.anomalies)
+            for state in result.states:
+                states[state.name] = _worse(states.get(state.name), state)
+            warming_up += result.warming_up
+        self.warming_up = tuple(warming_up)
+        return list(self._unsaved.values()), tuple(states.values())
+
+    @staticmethod
+    def _failed(cycle: Cycle, reason: str) -> Cycle:
+        log.warning("cycle failed", scheduled_for=cycle.scheduled_for.isoformat(), reason=reason)
+        return cycle.model_copy(update={"status": "failed", "error": reason})
+
+
+def _worse(known: DetectorState | None, state: DetectorState) -> DetectorState:
+    """Of the states that a rule has on several grids: failed, else ok, else insufficient data."""
+    order = ("failed", "ok", "insufficient_data")
+    if known is None or order.index(state.status) < order.index(known.status):
+        return state
+    return known
