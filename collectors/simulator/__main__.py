@@ -10,6 +10,7 @@ from pathlib import Path
 
 from collectors.simulator.incidents import KINDS
 from collectors.simulator.process import Options, run
+from collectors.simulator.schedule import FIRST_KIND
 from domain.errors import AnalystError
 from domain.timestamps import parse_rfc3339
 
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, required=True, help="folder for database, archive and logs")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--every", type=float, default=100, help="minutes between incidents; 0 for none")
-    parser.add_argument("--first", choices=[*KINDS, "none"], default="venue_gateway_latency")
+    parser.add_argument("--first", choices=[*KINDS, "none"], default=FIRST_KIND)
     given = parser.parse_args(arguments)
     if given.seed < 0 or not 0 < given.speed <= 100_000:
         parser.error("--seed must not be negative and --speed must be above 0 and at most 100000")

@@ -8,7 +8,7 @@ import numpy as np
 from collectors.simulator.books import BookModel, Books
 from collectors.simulator.execution import Execution, Platform, execution_of, link_activity, platform_of
 from collectors.simulator.incidents import Incident
-from collectors.simulator.layout import STEP_S
+from collectors.simulator.layout import BOOK_STRATEGY, HEDGERS, SIGNALLERS, STEP_S, STRATEGIES, strategy_links
 from collectors.simulator.market import FeedModel, Feeds, Market, MarketModel, masked_to_perpetuals
 from collectors.simulator.noise import Noise
 from collectors.simulator.stress import stress_of
@@ -66,15 +66,18 @@ class Desk:
 
 def _exposed(market: Market, feeds: Feeds, platform: Platform, trades: Execution, books: Books) -> FloatArray:
     idle = trades.orders == 0
+    down = np.stack([idle[:, strategy_links(name)].all(axis=1) for name in STRATEGIES], axis=1)
     funding = masked_to_perpetuals(market.funding_bps)[:, 1:]
     columns = {
         "orders": trades.orders,
         "fill_ratio": np.where(idle, np.nan, trades.fill_ratio),
         "slippage_bps": np.where(idle, np.nan, trades.slippage_bps),
         "inventory_usd": books.inventory,
-        "order_size": trades.order_size,
-        "hedge_lag_ms": trades.hedge_ms,
-        "signal_strength": books.signals,
+        "order_size": np.where(down[:, BOOK_STRATEGY], np.nan, trades.order_size),
+        "hedge_lag_ms": np.where(down[:, [STRATEGIES.index(s) for s in HEDGERS]], np.nan, trades.hedge_ms),
+        "signal_strength": np.where(
+            down[:, [STRATEGIES.index(s) for s in SIGNALLERS]], np.nan, books.signals
+        ),
         "funding_rate_bps": funding,
         "pair_correlation": market.correlation,
         "feed_latency_ms": feeds.latency_ms,

@@ -53,18 +53,23 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(_problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)))
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+        length = _length(self.headers.get("Content-Length"))
         if urlsplit(self.path).path != "/incidents":
             self.close_connection = True
             self._send(_problem(HTTPStatus.NOT_FOUND, "no such door"))
             return
         if not 0 <= length <= _MAX_BODY:
             self.close_connection = True
-            self._send(_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too long"))
+            self._send(
+                _problem(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    f"send a body of at most {_MAX_BODY} bytes with its length",
+                )
+            )
             return
         try:
             truth = _inject(self.server.simulation, json.loads(self.rfile.read(length)))
-        except ValueError as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             self._send(_problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)))
             return
         self._send((HTTPStatus.ACCEPTED, _JSON, json.dumps(truth).encode()))
@@ -79,6 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _length(header: str | None) -> int:
+    return int(header) if header is not None and header.isdecimal() else -1
 
 
 def _inject(simulation: Simulation, body: Any) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def platform_of(
     connections = 17 + 4 * load + 1.6 * ar["database"][:, :1] + stress["connections"]
     pool = 0.35 * np.exp(0.25 * load + 0.18 * white["database"][:, 1:2] + stress["pool_wait"])
     risk = _RISK_MS * np.exp(0.08 * load + 0.07 * ar["risk"] + 0.04 * heavy["risk"]) + 0.85 * (pool - 0.35)
-    busy = np.stack([activity.mean(axis=1), *_host_activity(activity)], axis=1)
+    busy = _host_activity(activity)
     cpu = _CPU + _CPU_LOAD * busy + 1.6 * ar["cpu"] + 1.1 * white["cpu"] + stress["cpu"]
     memory = _MEMORY + 2.2 * ar["memory"] + 3.0 * day_share(steps)[:, None] + stress["memory"]
     return Platform(
@@ -103,7 +103,7 @@ def platform_of(
         ),
         queue=3.2 * np.exp(0.5 * load + 0.55 * late + 0.12 * white["queue"] + stress["queue"]),
         risk_ms=np.maximum(risk, 0.4),
-        connections=np.round(np.clip(connections, 4.0, float(MAX_CONNECTIONS))),
+        connections=np.minimum(np.maximum(np.round(connections), 4.0), float(MAX_CONNECTIONS)),
         pool_wait_ms=pool,
         database_ms=3.6
         * np.exp(
@@ -121,10 +121,11 @@ def platform_of(
     )
 
 
-def _host_activity(activity: FloatArray) -> list[FloatArray]:
+def _host_activity(activity: FloatArray) -> FloatArray:
     hosts = STRATEGY_HOST[LINK_STRATEGY]
     shares = np.clip(activity, -1.5, 3.0)
-    return [shares[:, hosts == host].mean(axis=1) for host in (1, 2)]
+    gateways = shares.mean(axis=1)
+    return np.stack([gateways, *(shares[:, hosts == host].mean(axis=1) for host in (1, 2))], axis=1)
 
 
 def execution_of(
@@ -184,12 +185,14 @@ def _slippage(
     rough = (market.volatility_bps / _HOME_VOLATILITY).mean(axis=1)[:, None]
     base = plan_column("slippage_bps", LINK_STRATEGY)
     waiting = plan_column("latency_cost", LINK_STRATEGY) * np.maximum(delay - 1.15, 0) ** 0.8
-    adverse = np.where(style_mask("market_making", LINK_STRATEGY), 1.0, 0.5) * np.maximum(rough - 2.0, 0)
+    # Whoever quotes in a storm is hit by those who know more; the cost grows ever slower with the storm.
+    toxic = np.where(style_mask("market_making", LINK_STRATEGY), 2.6, 2.0)
+    adverse = toxic * np.log1p(np.maximum(rough - 1.7, 0) / 2)
     slippage: FloatArray = (
         base * rough**0.7
         + adverse
         + waiting * np.clip(rough, 0.6, 2) ** 0.5
-        + 0.7 * thin**1.6
+        + 1.3 * thin**1.6
         + 0.10 * (1 + base) * draws.heavy["slippage"]
         + stress["slippage"]
     )

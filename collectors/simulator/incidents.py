@@ -58,7 +58,7 @@ def _funding_shock(target: str) -> list[Effect]:
 
 def _volatility_regime_shift(_target: str) -> list[Effect]:
     return [
-        Effect("log_volatility", (), log(3.6), ramp_s=420, tail_s=1200),
+        Effect("log_volatility", (), log(5.0), ramp_s=420, tail_s=1200),
         Effect("edge", (), -0.6, delay_s=300, ramp_s=600),
     ]
 
@@ -106,7 +106,7 @@ def _stale_feed(target: str) -> list[Effect]:
     effects = [Effect("feed_stall", (v,), 1.5, ramp_s=10, tail_s=5)]
     for link in venue_links(target):
         effects += [
-            Effect("slippage", (link,), 6.5, delay_s=60, ramp_s=200, tail_s=60),
+            Effect("slippage", (link,), 8.5, delay_s=60, ramp_s=200, tail_s=60),
             Effect("fill", (link,), -0.5, delay_s=60, ramp_s=200, tail_s=60),
             Effect("activity", (link,), -1.1, delay_s=600, ramp_s=300, tail_s=60),
         ]
@@ -133,7 +133,11 @@ def _silent_strategy(target: str) -> list[Effect]:
 def _pump_and_dump(target: str) -> list[Effect]:
     s = SYMBOLS.index(target)
     origin = VENUES.index("okx")
-    effects = [Effect("log_volatility", (s,), 0.7, ramp_s=300)]
+    effects = [
+        Effect("log_volatility", (s,), 0.7, ramp_s=300),
+        Effect("edge", (STRATEGIES.index("mm_sol"),), -2.5, delay_s=120),
+        Effect("slippage", (LINKS.index(("momentum", "binance")),), 6.0, delay_s=300),
+    ]
     for v in range(len(VENUES)):
         first = v == origin
         effects += [
@@ -168,8 +172,10 @@ def _correlation_breakdown(target: str) -> list[Effect]:
     s = SYMBOLS.index(target)
     return [
         Effect("decouple", (s,), 0.95, ramp_s=200, tail_s=900),
-        Effect("drift", (s,), 24.0, ramp_s=200, tail_s=300),
+        Effect("drift", (s,), 32.0, ramp_s=200, tail_s=300),
         Effect("log_volatility", (s,), 0.35, ramp_s=200),
+        Effect("slippage", (LINKS.index(("pairs_eth_sol", "okx")),), 3.5, delay_s=200),
+        Effect("edge", (STRATEGIES.index("pairs_eth_sol"),), -2.0, delay_s=200),
     ]
 
 
@@ -180,7 +186,14 @@ def _fat_finger(target: str) -> list[Effect]:
     s = SYMBOLS.index(BOOKS[book][1])
     v = VENUES.index(LINKS[links[0]][1])
     effects = [
-        Effect("order_size", (book,), log(24.0), ramp_s=10, tail_s=60, lasts_s=720),
+        Effect(
+            "order_size",
+            (book,),
+            log(24.0 if target == "momentum" else 8.0),
+            ramp_s=10,
+            tail_s=60,
+            lasts_s=720,
+        ),
         Effect(
             "inventory", (book,), 2.5 * min(PLANS[k].position_usd, 100_000), ramp_s=10, tail_s=60, lasts_s=600
         ),
@@ -222,7 +235,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "connection_pool_exhaustion": Kind(_connection_pool_exhaustion, (DATABASE,), "database:{}", (30, 50)),
         "bad_deploy": Kind(_bad_deploy, ("arb_cross", "mm_btc", "mm_sol"), "strategy:{}", (35, 60)),
         "stale_feed": Kind(_stale_feed, ("okx", "bybit", "binance"), "feed:{}", (30, 50)),
-        "silent_strategy": Kind(_silent_strategy, ("mm_btc", "arb_cross", "mm_sol"), "strategy:{}", (45, 75)),
+        "silent_strategy": Kind(_silent_strategy, ("mm_btc", "arb_cross"), "strategy:{}", (45, 75)),
         "pump_and_dump": Kind(_pump_and_dump, ("SOL",), "market:okx:{}", (40, 60)),
         "flash_crash": Kind(_flash_crash, _MARKET, "market", (30, 45)),
         "correlation_breakdown": Kind(_correlation_breakdown, ("SOL", "ETH"), "market:okx:{}", (60, 90)),

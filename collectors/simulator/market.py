@@ -60,7 +60,7 @@ class MarketModel:
         """The market of consecutive steps under the given stress."""
         ar, white = draws.persistent, draws.white
         season = log_activity(steps)
-        excess = 0.34 * ar["volatility"] + 0.16 * ar["symbol_volatility"] + stress["log_volatility"]
+        excess = 0.26 * ar["volatility"] + 0.13 * ar["symbol_volatility"] + stress["log_volatility"]
         sigma = _VOLATILITY_BPS * np.exp(0.42 * season[:, None] + excess)
         loading = _LOADING * (1 - np.clip(stress["decouple"], 0, 1))
         shock = loading * draws.heavy["factor"] + np.sqrt(1 - loading**2) * draws.heavy["symbol"]
@@ -94,7 +94,7 @@ class MarketModel:
         self, fair_returns: FloatArray, basis: FloatArray, displacement: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         log_fair = self._log_fair + np.cumsum(fair_returns, axis=0)
-        log_price = log_fair[:, None, :] + (0.7 * basis + displacement) * _BPS
+        log_price = log_fair[:, None, :] + (0.5 * basis + displacement) * _BPS
         returns = np.diff(log_price, axis=0, prepend=self._log_price[None])
         self._log_fair, self._log_price = log_fair[-1].copy(), log_price[-1].copy()
         return np.exp(log_price), returns

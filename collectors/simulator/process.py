@@ -12,7 +12,7 @@ from typing import Any, Final
 from collectors.simulator.clock import SimulatedClock
 from collectors.simulator.doors import DeskServer
 from collectors.simulator.layout import STEP_S
-from collectors.simulator.schedule import Schedule
+from collectors.simulator.schedule import FIRST_KIND, Schedule
 from collectors.simulator.simulation import Simulation
 from domain.timestamps import format_rfc3339
 
@@ -29,7 +29,7 @@ class Options:
     folder: Path
     port: int = 0
     every: timedelta | None = timedelta(minutes=100)
-    first: str | None = "venue_gateway_latency"
+    first: str | None = FIRST_KIND
 
 
 def run(

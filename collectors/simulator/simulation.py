@@ -46,7 +46,7 @@ class Simulation:
         self._database = DeskDatabase(folder / "desk.sqlite")
         self._logs = LogFiles(folder / "logs")
         self._log_writer = LogWriter(seed)
-        self._costs: list[FloatArray] = []
+        self._costs: FloatArray = np.empty((0, len(STRATEGIES)))
         self._recent: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty((0, len(SERIES))))
 
     @property
@@ -121,9 +121,8 @@ class Simulation:
         until = at_second((self._desk.next_step + n) * STEP_S)
         block = self._desk.advance(n, self._schedule.incidents(until))
         cost = block.books.pnl - self._twin.advance(n, ()).books.pnl
-        self._costs.append(
-            np.stack([cost[:, k == CELL_STRATEGY].sum(axis=1) for k in range(len(STRATEGIES))], 1)
-        )
+        by_strategy = [cost[:, k == CELL_STRATEGY].sum(axis=1) for k in range(len(STRATEGIES))]
+        self._costs = np.concatenate([self._costs, np.stack(by_strategy, axis=1)])
         steps = np.concatenate([self._recent[0], block.steps])[-_KEPT_STEPS:]
         self._recent = steps, np.concatenate([self._recent[1], block.values])[-_KEPT_STEPS:]
         return block
@@ -141,7 +140,7 @@ class Simulation:
     def _costed(self, incident: Incident) -> dict[str, Any]:
         first = int(incident.start.timestamp()) // STEP_S - self._first_step
         last = int(incident.end.timestamp()) // STEP_S + 1 - self._first_step
-        by_strategy = np.concatenate(self._costs)[max(first, 0) : last].sum(axis=0)
+        by_strategy = self._costs[max(first, 0) : last].sum(axis=0)
         costs = {name: round(float(x), 2) for name, x in zip(STRATEGIES, by_strategy, strict=True)}
         return incident.truth() | {
             "impact_usd": round(float(by_strategy.sum()), 2),
