@@ -1,0 +1,207 @@
+"""Gathers the ledger of a case: every fact with its statistic, before a word is written about it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent.evidence import facts
+from agent.evidence.case import Case
+from agent.evidence.logs import TemplateShift, template_shifts
+from agent.evidence.measured import Measured, measure_case
+from agent.evidence.money import impact_of
+from agent.evidence.ranking import Ranked, rank_components
+from agent.evidence.record import ComponentRow, EventFinding, Ledger, LogFinding, Signal
+from agent.evidence.settings import EvidenceSettings
+from agent.evidence.signals import changed_at, note_signals
+from domain.evidence import TimeWindow
+from domain.money import Impact
+
+__all__ = ["Case", "Ledger", "gather"]
+
+MAX_LOGS = 8
+MAX_CHECKED = 40
+
+
+def gather(case: Case, settings: EvidenceSettings) -> Ledger:
+    """Compute all facts of a case. Pure: the same case and settings give the same ledger.
+
+    Cost: a few milliseconds per hundred series; nothing is sampled or cut before it is tested.
+    """
+    measured = measure_case(case, settings)
+    window = measured.window
+    onset = window.time_at(measured.onset.column)
+    logs = template_shifts(case.logs, window.start, onset, case.end)
+    ranked, none = rank_components(measured, case.topology, logs, settings)
+    book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
+    facts.note_onset(book, measured)
+    impact, money_series = _impact(measured, settings)
+    if impact is not None:
+        facts.note_impact(book, impact, money_series)
+    signals = note_signals(book, measured, ranked, settings)
+    findings = _log_findings(book, logs, settings)
+    events = _events(book, case, measured, ranked)
+    normal, missing = _normal_and_missing(measured, settings)
+    facts.note_normal(book, normal)
+    facts.note_missing(book, missing)
+    similar = _similar(book, case, signals)
+    return Ledger(
+        **_about(case, measured, settings),
+        evidence=tuple(book.facts[: settings.max_evidence]),
+        signals=tuple(signals),
+        logs=tuple(findings),
+        events=tuple(events),
+        components=tuple(_rows(measured, ranked, signals, findings)),
+        none_confidence=none,
+        impact=impact,
+        normal=normal,
+        checked=_checked(measured, ranked, settings),
+        missing=tuple(missing[:50]),
+        similar=similar,
+    )
+
+
+def _about(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[str, Any]:
+    """What was asked and how much of it could be tested."""
+    window, tested = measured.window, measured.shifts.tested
+    return {
+        "targets": tuple(window.series[row].name for row in measured.targets),
+        "target_component": measured.target_component,
+        "start": case.start,
+        "end": case.end,
+        "step_s": window.step_s,
+        "onset": window.time_at(measured.onset.column),
+        "onset_low": window.time_at(measured.onset.low),
+        "onset_high": window.time_at(measured.onset.high),
+        "onset_estimated": measured.estimated,
+        "calibrated": settings.calibrated,
+        "has_topology": bool(case.topology.edges),
+        "edges": _edges_around(case, measured),
+        "tested": int(tested.sum()),
+        "significant": int((tested & (measured.q < settings.significance)).sum()),
+    }
+
+
+def _impact(measured: Measured, settings: EvidenceSettings) -> tuple[Impact | None, list[str]]:
+    """Impact on the targets where they are money, else on all money series downstream of them."""
+    rows = [i for i in measured.targets if measured.outcomes[i] and measured.kinds[i].name == "pnl"]
+    if not rows:
+        rows = _leaves(measured)
+    elif len(rows) == 1 and not measured.window.series[rows[0]].key.label("strategy"):
+        rows += [i for i in _leaves(measured) if _is_total(measured, rows[0]) and i not in rows]
+    series = [measured.window.series[i] for i in rows]
+    total = 0 if len(rows) > 1 and _is_total(measured, rows[0]) else None
+    columns = (measured.onset.column, measured.last)
+    found = impact_of(series, measured.window.values[rows], columns, settings.impact_inflation, total)
+    return found, [one.name for one in series]
+
+
+def _is_total(measured: Measured, row: int) -> bool:
+    return measured.components[row] == "desk"
+
+
+def _leaves(measured: Measured) -> list[int]:
+    """PnL series that are not totals of others."""
+    money = [i for i in range(len(measured.kinds)) if measured.kinds[i].name == "pnl"]
+    parts = [i for i in money if not _is_total(measured, i)]
+    return parts or money
+
+
+def _log_findings(
+    book: facts.Notebook, logs: Sequence[TemplateShift], settings: EvidenceSettings
+) -> list[LogFinding]:
+    told = sorted(
+        (one for one in logs if one.q_value < settings.significance),
+        key=lambda one: (-abs(one.g), one.component, one.template),
+    )
+    findings = [
+        LogFinding(
+            component=one.component,
+            level=one.level,
+            template=one.template[:500],
+            observed=one.observed,
+            expected=one.expected,
+            g=one.g,
+            q_value=one.q_value,
+            is_new=one.is_new,
+            is_error=one.is_error,
+        )
+        for one in told[:MAX_LOGS]
+    ]
+    return [one.model_copy(update={"evidence_id": facts.note_log(book, one)}) for one in findings]
+
+
+def _events(
+    book: facts.Notebook, case: Case, measured: Measured, ranked: Sequence[Ranked]
+) -> list[EventFinding]:
+    odd = [one.component for one in ranked if (one.rows and measured.q[one.rows[0]] < 0.1) or one.logs > 0]
+    found = facts.find_events(case, measured, odd, case.topology)
+    return [one.model_copy(update={"evidence_id": facts.note_event(book, one)}) for one in found]
+
+
+def _normal_and_missing(measured: Measured, settings: EvidenceSettings) -> tuple[dict[str, int], list[str]]:
+    normal: dict[str, int] = {}
+    missing = []
+    for i, one in enumerate(measured.window.series):
+        if not measured.shifts.tested[i]:
+            missing.append(one.name)
+        elif measured.q[i] >= settings.notable:
+            family = measured.kinds[i].family
+            normal[family] = normal.get(family, 0) + 1
+    return normal, missing
+
+
+def _checked(
+    measured: Measured, ranked: Sequence[Ranked], settings: EvidenceSettings
+) -> dict[str, tuple[str, ...]]:
+    out: dict[str, tuple[str, ...]] = {}
+    rows_of = measured.rows_of()
+    for one in ranked[:MAX_CHECKED]:
+        rows = [i for i in rows_of[one.component] if measured.shifts.tested[i]]
+        odd = {measured.kinds[i].name for i in rows if measured.q[i] < settings.notable}
+        out[one.component] = tuple(sorted({measured.kinds[i].name for i in rows} - odd))
+    return out
+
+
+def _similar(book: facts.Notebook, case: Case, signals: Sequence[Signal]) -> tuple[str, ...]:
+    shifted = frozenset(one.series for one in signals)
+    found = facts.similar_incidents(case.past, shifted, case.now or case.end)
+    return tuple(facts.note_similar(book, found))
+
+
+def _rows(
+    measured: Measured, ranked: Sequence[Ranked], signals: Sequence[Signal], logs: Sequence[LogFinding]
+) -> list[ComponentRow]:
+    by_series = {one.series: one for one in signals}
+    out = []
+    for one in ranked:
+        best = one.rows[0]
+        name = measured.window.series[best].name
+        own = [signal.evidence_id for signal in signals if signal.component == one.component]
+        spoken = [log.evidence_id for log in logs if log.component == one.component]
+        out.append(
+            ComponentRow(
+                component=one.component,
+                series=name,
+                score=one.score,
+                own=one.own,
+                logs=one.logs,
+                explained_by=one.explained_by,
+                hops=one.hops,
+                confidence=one.confidence,
+                p_value=float(measured.shifts.p[best]),
+                q_value=float(measured.q[best]),
+                onset=changed_at(measured, best),
+                lead_seconds=by_series[name].lead_seconds if name in by_series else None,
+                evidence_ids=tuple(identifier for identifier in (*own, *spoken) if identifier),
+            )
+        )
+    return out
+
+
+def _edges_around(case: Case, measured: Measured) -> tuple[tuple[str, str], ...]:
+    """The edges between components that are in the window: what the reasoner may walk along."""
+    known = {*measured.components, measured.target_component}
+    return tuple(
+        (edge.cause, edge.effect)
+        for edge in case.topology.edges
+        if edge.cause in known and edge.effect in known
+    )

@@ -1,0 +1,146 @@
+"""Log templates that burst, appeared or vanished: a G-test per template against what was to be expected.
+
+More lines than the reference rate are judged by that rate. Fewer lines are judged by the rate times the
+component's own change in volume: a component that is called less logs less of everything, which says nothing,
+while one line that vanishes among others that go on marks a path that the code no longer takes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from agent.evidence.case import LogCounts, LogSummary
+from agent.evidence.shift import false_discovery_rate
+from domain.series import FloatArray
+from domain.timestamps import to_microseconds
+
+_ERROR_LEVELS = frozenset({"ERROR", "ERR", "CRITICAL", "FATAL", "SEVERE", "EMERG", "ALERT"})
+_ERROR_WORDS = ("exception", "panic", "traceback", "fatal", "fail", "refused", "timed out")
+MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateShift:
+    """One template: counts, what was to be expected, and how surprising the difference is.
+
+    `g` is the G statistic, signed: positive where there are more lines than expected.
+    """
+
+    component: str
+    level: str
+    template: str
+    observed: float
+    expected: float
+    minutes: float
+    g: float
+    p_value: float
+    q_value: float
+    is_new: bool
+    is_error: bool
+
+
+def template_shifts(
+    logs: Sequence[LogCounts | LogSummary], reference_start: datetime, onset: datetime, end: datetime
+) -> list[TemplateShift]:
+    """Compare every template's lines in [onset, end) with what [reference_start, onset) leads to expect."""
+    rows = [_summary(one, reference_start, onset, end) for one in logs]
+    if not rows:
+        return []
+    volume = _volume_ratios(rows)
+    pairs = [_expected(row, volume[row.component]) for row in rows]
+    g = np.array([_signed_g(row, more, fewer) for row, (more, fewer) in zip(rows, pairs, strict=True)])
+    p = _p_values(g)
+    q = false_discovery_rate(p)
+    return [
+        TemplateShift(
+            component=row.component,
+            level=row.level,
+            template=row.template,
+            observed=row.count_window,
+            expected=pairs[i][0],
+            minutes=row.minutes_window,
+            g=float(g[i]),
+            p_value=float(p[i]),
+            q_value=float(q[i]),
+            is_new=row.count_reference == 0 and row.count_window > 0,
+            is_error=is_error(row.level, row.template),
+        )
+        for i, row in enumerate(rows)
+    ]
+
+
+def _summary(
+    one: LogCounts | LogSummary, reference_start: datetime, onset: datetime, end: datetime
+) -> LogSummary:
+    if isinstance(one, LogSummary):
+        return one
+    first, middle, last = (to_microseconds(instant) for instant in (reference_start, onset, end))
+    inside = (one.timestamps >= middle) & (one.timestamps < last)
+    before = (one.timestamps >= first) & (one.timestamps < middle)
+    return LogSummary(
+        component=one.component,
+        level=one.level,
+        template=one.template,
+        count_window=float(one.counts[inside].sum()),
+        minutes_window=(last - middle) / MINUTE,
+        count_reference=float(one.counts[before].sum()),
+        minutes_reference=(middle - first) / MINUTE,
+    )
+
+
+def _rate_expectation(row: LogSummary) -> float:
+    """Lines at the reference rate; half a line is added because nobody has watched for ever."""
+    return (row.count_reference + 0.5) / max(row.minutes_reference, 1.0) * row.minutes_window
+
+
+def _volume_ratios(rows: Sequence[LogSummary]) -> Mapping[str, float]:
+    """Per component, all its lines over all that were to be expected."""
+    seen: dict[str, float] = {}
+    due: dict[str, float] = {}
+    for row in rows:
+        seen[row.component] = seen.get(row.component, 1.0) + row.count_window
+        due[row.component] = due.get(row.component, 1.0) + _rate_expectation(row)
+    return {component: seen[component] / due[component] for component in seen}
+
+
+def _expected(row: LogSummary, volume: float) -> tuple[float, float]:
+    """Expected lines when asking for more, and when asking for fewer."""
+    rate = _rate_expectation(row)
+    return rate, rate * min(1.0, volume)
+
+
+def _signed_g(row: LogSummary, more: float, fewer: float) -> float:
+    if row.count_window > more:
+        return _g(row.count_window, more)
+    if row.count_window < fewer and not is_error(row.level, row.template):
+        return -_g(row.count_window, fewer)
+    return 0.0
+
+
+def _g(observed: float, expected: float) -> float:
+    ratio = observed * float(np.log(observed / expected)) if observed > 0 else 0.0
+    return max(2 * (ratio - (observed - expected)), 0.0)
+
+
+def _p_values(g: FloatArray) -> FloatArray:
+    from scipy.special import ndtr  # noqa: PLC0415 - slow to import, and `--help` must not pay for it
+
+    p: FloatArray = np.minimum(2 * np.asarray(ndtr(-np.sqrt(np.abs(g)))), 1.0)
+    return p
+
+
+def is_error(level: str, template: str) -> bool:
+    """Whether a line tells of a failure, by its level or its words."""
+    lowered = template.lower()
+    return level.upper() in _ERROR_LEVELS or any(word in lowered for word in _ERROR_WORDS)
+
+
+def strongest_by_component(shifts: Sequence[TemplateShift]) -> Mapping[str, TemplateShift]:
+    """Per component, its most surprising template."""
+    out: dict[str, TemplateShift] = {}
+    for one in shifts:
+        if one.component not in out or abs(one.g) > abs(out[one.component].g):
+            out[one.component] = one
+    return out

@@ -1,0 +1,145 @@
+"""A case as arrays: what each series is, how far it moved, and since which column."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agent.evidence import onset as onsets
+from agent.evidence.case import Case
+from agent.evidence.settings import EvidenceSettings
+from agent.evidence.shift import Shifts, false_discovery_rate, measure, peer_groups
+from agent.vocabulary import Kind, component_of, is_outcome, kind_of
+from domain.series import BoolArray, FloatArray, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Arrays over the series of the window, in its order.
+
+    Args:
+        window: the data.
+        components: shape (n,), the component of each series.
+        kinds: shape (n,).
+        candidates: shape (n,), may be a cause: neither money nor the symptom itself.
+        outcomes: shape (n,), money.
+        targets: rows of the targets, the leading one first.
+        onset: columns of the onset and its interval.
+        estimated: whether the onset was estimated here.
+        last: the column after the window.
+        reference: shape (columns,), which columns are reference.
+        shifts: effects of [onset, last) against the reference.
+        q: shape (n,), corrected for all series that were tested.
+    """
+
+    window: Window
+    components: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    candidates: BoolArray
+    outcomes: BoolArray
+    targets: tuple[int, ...]
+    target_component: str | None
+    onset: onsets.Onset
+    estimated: bool
+    last: int
+    reference: BoolArray
+    shifts: Shifts
+    q: FloatArray
+
+    def rows_of(self) -> Mapping[str, list[int]]:
+        """The rows of each component."""
+        out: dict[str, list[int]] = {}
+        for i, component in enumerate(self.components):
+            out.setdefault(component, []).append(i)
+        return out
+
+
+def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
+    """Locate the onset and measure every series' shift against the reference before it."""
+    window = case.window
+    components = tuple(component_of(one.key) for one in window.series)
+    kinds = tuple(kind_of(one.key) for one in window.series)
+    outcomes = np.array([is_outcome(one) for one in window.series], dtype=bool)
+    targets = tuple(window.positions[name] for name in case.targets if name in window.positions)
+    target_component = case.target_component or (components[targets[0]] if targets else None)
+    last = min(max(window.column_of(case.end), 1), window.n_steps)
+    onset, estimated = _onset(case, targets, kinds, last, settings)
+    last = max(last, onset.column + 1)
+    reference = _reference_columns(case, onset, window.n_steps)
+    shifts = measure(
+        window.values[:, reference],
+        window.values[:, onset.column : last],
+        peer_groups([one.key.metric for one in window.series]),
+        settings,
+    )
+    shifts = _with_silence(shifts, window.values[:, reference], window.values[:, onset.column : last])
+    q = np.ones(len(window.series))
+    q[shifts.tested] = false_discovery_rate(shifts.p[shifts.tested])
+    return Measured(
+        window=window,
+        components=components,
+        kinds=kinds,
+        candidates=_candidates(window, components, kinds, outcomes, targets),
+        outcomes=outcomes,
+        targets=targets,
+        target_component=target_component,
+        onset=onset,
+        estimated=estimated,
+        last=last,
+        reference=reference,
+        shifts=shifts,
+        q=q,
+    )
+
+
+def _onset(
+    case: Case, targets: tuple[int, ...], kinds: tuple[Kind, ...], last: int, settings: EvidenceSettings
+) -> tuple[onsets.Onset, bool]:
+    window = case.window
+    if case.onset is not None:
+        column = min(max(window.column_of(case.onset), 0), last - 1)
+        return onsets.Onset(column, column, column, 0.0), False
+    noticed = window.column_of(case.alarm) if case.alarm else window.column_of(case.start)
+    lookback = max(int(settings.onset_lookback_minutes * 60 // window.step_s), 3)
+    first = min(max(noticed - lookback, 3), last - 1)
+    for row in targets[:1]:
+        bad = {"up": 1, "down": -1, "both": 0}[kinds[row].bad]
+        found = onsets.estimate(window.values[row, :last], first, bad)
+        if found is not None:
+            return found, True
+    column = min(max(window.column_of(case.start), 1), last - 1)
+    return onsets.Onset(column, column, column, 0.0), True
+
+
+def _reference_columns(case: Case, onset: onsets.Onset, columns: int) -> BoolArray:
+    """Everything before the onset's interval, without windows that held incidents themselves."""
+    keep = np.arange(columns) < max(min(onset.low, onset.column), 1)
+    for start, end in case.excluded:
+        first, last = case.window.column_of(start), case.window.column_of(end)
+        keep[max(first, 0) : max(last, 0)] = False
+    if not keep.any():
+        keep[: max(onset.column, 1)] = True
+    return keep
+
+
+def _with_silence(shifts: Shifts, reference: FloatArray, current: FloatArray) -> Shifts:
+    """A series that stopped reporting is a finding: its p-value is that of so many gaps in a row."""
+    usual = np.isfinite(reference).mean(axis=1) if reference.shape[1] else np.zeros(len(reference))
+    gaps = (~np.isfinite(current)).sum(axis=1)
+    chance = np.clip(1 - usual + 1 / (reference.shape[1] + 2), 0, 1) ** gaps
+    p = np.where(shifts.silent, np.minimum(shifts.p, chance), shifts.p)
+    return replace(shifts, p=p, tested=shifts.tested | shifts.silent)
+
+
+def _candidates(
+    window: Window,
+    components: tuple[str, ...],
+    kinds: tuple[Kind, ...],
+    outcomes: BoolArray,
+    targets: tuple[int, ...],
+) -> BoolArray:
+    """Neither money, nor the targets, nor other views of a target: same kind on the same component."""
+    views = {(components[row], kinds[row].name) for row in targets}
+    same = np.array([(components[i], kinds[i].name) in views for i in range(len(components))], dtype=bool)
+    out: BoolArray = ~outcomes & ~same if len(window.series) else outcomes
+    return out

@@ -1,0 +1,241 @@
+"""How far every series moved: window-matched robust effect, autocorrelation-aware p-value, change time.
+
+Everything is vectorised over series. The effect compares the median of the incident's window with medians of
+equally long windows of the reference, so that a slow or bursty series is measured by its own habits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.evidence.settings import EvidenceSettings
+from domain.series import BoolArray, FloatArray, IntArray
+
+MAX_REFERENCE_WINDOWS = 96
+_MAD_TO_SD = 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """One row per series; untestable series have p 1 and effect 0.
+
+    Args:
+        baseline: shape (n,), median of the reference.
+        value: shape (n,), median of the window.
+        z: shape (n,), signed window-matched effect in reference spreads.
+        peak: shape (n,), largest single-sample effect in the window, unsigned.
+        auc: shape (n,), probability that a window sample exceeds a reference sample.
+        p: shape (n,), two-sided p-value.
+        change: shape (n,), column of the window (counted from its start) at which the level changed.
+        persistence: shape (n,), share of window samples beyond two spreads on the side of z.
+        silent: shape (n,), the series stopped reporting.
+        frozen: shape (n,), the series repeats one value although it never used to.
+        tested: shape (n,), enough samples for a test.
+    """
+
+    baseline: FloatArray
+    value: FloatArray
+    z: FloatArray
+    peak: FloatArray
+    auc: FloatArray
+    p: FloatArray
+    change: IntArray
+    persistence: FloatArray
+    silent: BoolArray
+    frozen: BoolArray
+    tested: BoolArray
+
+
+def measure(
+    reference: FloatArray, current: FloatArray, peers: IntArray, settings: EvidenceSettings
+) -> Shifts:
+    """Compare a window with its reference, for all series at once.
+
+    Args:
+        reference: shape (n, r); NaN is a gap.
+        current: shape (n, w); NaN is a gap.
+        peers: shape (n,), group numbers; series of one group measure the same thing elsewhere.
+        settings: floors and limits.
+    """
+    n_reference = np.isfinite(reference).sum(axis=1)
+    n_current = np.isfinite(current).sum(axis=1)
+    tested = (n_reference >= settings.min_reference) & (n_current >= 1)
+    baseline, spread_one = _robust(reference)
+    matched_center, matched_spread = _window_medians(reference, current.shape[1])
+    level = np.abs(baseline)
+    floor = _floors(level, spread_one, peers, settings)
+    value = _median(current)
+    scale = np.sqrt(matched_spread**2 + floor**2)
+    z = _divide(value - matched_center, scale)
+    single = np.sqrt(spread_one**2 + floor**2)
+    steps = np.nan_to_num(_divide(current - baseline[:, None], single[:, None]))
+    auc, p_rank = _rank_test(reference, current)
+    cap = settings.max_z
+    z = np.where(tested, np.clip(np.nan_to_num(z), -cap, cap), 0.0)
+    p = np.where(tested, np.minimum(1.0, 2 * np.minimum(p_rank, _t4_tail(z))), 1.0)
+    return Shifts(
+        baseline=np.nan_to_num(baseline),
+        value=np.where(n_current > 0, np.nan_to_num(value), 0.0),
+        z=z,
+        peak=np.minimum(np.abs(steps).max(axis=1, initial=0.0), cap),
+        auc=auc,
+        p=p,
+        change=_change_columns(steps, z),
+        persistence=_persistence(steps, z, n_current),
+        silent=_silent(reference, current),
+        frozen=_frozen(reference, current),
+        tested=tested,
+    )
+
+
+def _divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    out = np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape))
+    safe = np.broadcast_to(denominator, out.shape) > 0
+    np.divide(numerator, denominator, out=out, where=safe)
+    moved = ~safe & (np.abs(np.broadcast_to(numerator, out.shape)) > 0)
+    out[moved] = np.sign(np.broadcast_to(numerator, out.shape)[moved]) * np.inf
+    return np.nan_to_num(out, nan=np.nan, posinf=1e6, neginf=-1e6)
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """Median over the last axis; NaN is ignored, NaN where nothing is left."""
+    ordered = np.sort(values, axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1)
+    low = np.maximum((count - 1) // 2, 0)[..., None]
+    high = np.minimum(count // 2, max(values.shape[-1] - 1, 0))[..., None]
+    middle = np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1)
+    out: FloatArray = np.where(count > 0, middle[..., 0] / 2, np.nan)
+    return out
+
+
+def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Median and a spread: MAD, or a fifth of the standard deviation where most values are equal."""
+    center = _median(values)
+    mad = _MAD_TO_SD * _median(np.abs(values - center[:, None]))
+    finite = np.isfinite(values)
+    count = np.maximum(finite.sum(axis=1), 1)
+    filled = np.where(finite, values - np.nan_to_num(center)[:, None], 0.0)
+    sd = np.sqrt((filled**2).sum(axis=1) / count)
+    return center, np.maximum(np.nan_to_num(mad), 0.2 * sd)
+
+
+def _window_medians(reference: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
+    """Center and spread of the medians of reference windows as long as the incident's."""
+    width = max(1, min(width, reference.shape[1] // 3))
+    windows = np.lib.stride_tricks.sliding_window_view(reference, width, axis=1)
+    stride = max(1, windows.shape[1] // MAX_REFERENCE_WINDOWS)
+    medians = _median(windows[:, ::stride])
+    center = _median(medians)
+    finite = np.isfinite(medians)
+    count = np.maximum(finite.sum(axis=1), 1)
+    off = np.where(finite, medians - np.nan_to_num(center)[:, None], 0.0)
+    return center, np.sqrt((off**2).sum(axis=1) / count)
+
+
+def _floors(level: FloatArray, spread: FloatArray, peers: IntArray, settings: EvidenceSettings) -> FloatArray:
+    """The least spread to believe in: a share of the peers' spread, of the own and of the peers' level."""
+    out = np.zeros_like(level)
+    for group in np.unique(peers):
+        members = peers == group
+        pooled = np.nanmedian(spread[members]) if np.isfinite(spread[members]).any() else 0.0
+        peer_level = np.nanmedian(level[members]) if np.isfinite(level[members]).any() else 0.0
+        out[members] = np.fmax(settings.peer_floor * pooled, 2 * settings.level_floor * peer_level)
+    return np.fmax(out, settings.level_floor * level)
+
+
+def _rank_test(reference: FloatArray, current: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Area under the curve, and the tail of the Mann-Whitney test with autocorrelation-reduced counts."""
+    ordered = np.sort(reference, axis=1)
+    n_reference = np.isfinite(ordered).sum(axis=1)
+    n_current = np.isfinite(current).sum(axis=1)
+    below = np.zeros(len(reference))
+    for i, row in enumerate(ordered):
+        finite = current[i][np.isfinite(current[i])]
+        kept = row[: n_reference[i]]
+        below[i] = (
+            np.searchsorted(kept, finite, "left").sum() + np.searchsorted(kept, finite, "right").sum()
+        ) / 2
+    auc = np.where((n_reference > 0) & (n_current > 0), below / np.maximum(n_reference * n_current, 1), 0.5)
+    rho = _autocorrelation(reference)
+    shrink = (1 - rho) / (1 + rho)
+    m, n = np.maximum(n_current * shrink, 1.0), np.maximum(n_reference * shrink, 2.0)
+    return auc, _normal_tail(np.abs(auc - 0.5) / np.sqrt((m + n + 1) / (12 * m * n)))
+
+
+def _autocorrelation(values: FloatArray) -> FloatArray:
+    """Lag-one rank-free autocorrelation per row, clipped to [0, 0.9]; gaps count as the center."""
+    center = np.nan_to_num(_median(values))[:, None]
+    filled = np.where(np.isfinite(values), values - center, 0.0)
+    top = (filled[:, 1:] * filled[:, :-1]).sum(axis=1)
+    bottom = (filled**2).sum(axis=1)
+    rho: FloatArray = np.clip(np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0), 0.0, 0.9)
+    return rho
+
+
+def _normal_tail(z: FloatArray) -> FloatArray:
+    from scipy.special import ndtr  # noqa: PLC0415 - scipy is slow to import and `--help` must not pay for it
+
+    tail: FloatArray = ndtr(-np.abs(z))
+    return tail
+
+
+def _t4_tail(z: FloatArray) -> FloatArray:
+    """Tail of Student's t with four degrees of freedom: heavy enough for metrics."""
+    from scipy.special import stdtr  # noqa: PLC0415
+
+    tail: FloatArray = stdtr(4, -np.abs(z))
+    return tail
+
+
+def _change_columns(steps: FloatArray, z: FloatArray) -> IntArray:
+    """The split of the window that best separates before from after, by least squares on scaled steps."""
+    limited = np.clip(steps, -10, 10) * np.where(z < 0, -1.0, 1.0)[:, None]
+    width = limited.shape[1]
+    tails = np.cumsum(limited[:, ::-1], axis=1)[:, ::-1]
+    lengths = np.arange(width, 0, -1, dtype=np.float64)
+    gain = np.where(tails > 0, tails**2, 0.0) / lengths
+    columns: IntArray = np.argmax(gain, axis=1).astype(np.int64)
+    return columns
+
+
+def _persistence(steps: FloatArray, z: FloatArray, n_current: IntArray) -> FloatArray:
+    beyond = (steps * np.where(z < 0, -1.0, 1.0)[:, None] > 2).sum(axis=1)
+    share: FloatArray = beyond / np.maximum(n_current, 1)
+    return share
+
+
+def _silent(reference: FloatArray, current: FloatArray) -> BoolArray:
+    """Reported in over 80 % of the reference and in under half of the window, the newest sample missing."""
+    usual = np.isfinite(reference).mean(axis=1) if reference.shape[1] else np.zeros(len(reference))
+    here = np.isfinite(current).mean(axis=1) if current.shape[1] else np.ones(len(current))
+    newest = np.isfinite(current[:, -1]) if current.shape[1] else np.ones(len(current), dtype=bool)
+    stopped: BoolArray = (usual > 0.8) & (here < 0.5) & ~newest
+    return stopped
+
+
+def _frozen(reference: FloatArray, current: FloatArray) -> BoolArray:
+    """One value throughout the window although neighbouring samples differed in the reference."""
+    if current.shape[1] < 4:
+        return np.zeros(len(current), dtype=bool)
+    repeats = (np.diff(reference, axis=1) == 0).mean(axis=1) if reference.shape[1] > 1 else 1.0
+    same: BoolArray = (np.diff(current, axis=1) == 0).all(axis=1) & (np.asarray(repeats) < 0.05)
+    return same
+
+
+def peer_groups(names: Sequence[str]) -> IntArray:
+    """Group numbers by metric name: the same metric of another component is a peer."""
+    numbers = {name: i for i, name in enumerate(sorted(set(names)))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def false_discovery_rate(p: FloatArray) -> FloatArray:
+    """Benjamini-Hochberg q-values of shape (n,) for p-values of shape (n,)."""
+    count = len(p)
+    if count == 0:
+        return p
+    order = np.argsort(p, kind="stable")
+    ranked = p[order] * count / np.arange(1, count + 1)
+    q = np.empty(count)
+    q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
+    return q

@@ -1,0 +1,98 @@
+"""The series that left their habits, strongest component first, with lead or lag where it can be told."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from agent.evidence import facts
+from agent.evidence.leadlag import lead_of
+from agent.evidence.measured import Measured
+from agent.evidence.ranking import Ranked
+from agent.evidence.record import Signal
+from agent.evidence.settings import EvidenceSettings
+from agent.vocabulary import unit_of
+from domain.evidence import TimeWindow
+
+MAX_SIGNALS = 24
+MAX_LEADS = 6
+
+
+def note_signals(
+    book: facts.Notebook, measured: Measured, ranked: Sequence[Ranked], settings: EvidenceSettings
+) -> list[Signal]:
+    """Notable series: targets first, then by the rank of their component and their own size."""
+    rank = {one.component: i for i, one in enumerate(ranked)}
+    notable = np.flatnonzero(measured.shifts.tested & (measured.q < settings.notable))
+    order = sorted(
+        (int(i) for i in notable),
+        key=lambda i: (
+            i not in measured.targets,
+            rank.get(measured.components[i], len(rank)),
+            -abs(measured.shifts.z[i]),
+            i,
+        ),
+    )
+    reference = _reference_window(measured)
+    signals = [_signal(measured, i) for i in order[:MAX_SIGNALS]]
+    signals = _with_leads(measured, order[:MAX_SIGNALS], signals)
+    noted = [
+        one.model_copy(update={"evidence_id": facts.note_signal(book, one, reference)}) for one in signals
+    ]
+    if measured.targets:
+        facts.note_leads(book, noted, measured.window.series[measured.targets[0]].name)
+    return noted
+
+
+def _reference_window(measured: Measured) -> TimeWindow:
+    columns = np.flatnonzero(measured.reference)
+    first, last = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 1)
+    return TimeWindow(start=measured.window.time_at(first), end=measured.window.time_at(last))
+
+
+def _signal(measured: Measured, row: int) -> Signal:
+    shifts, one = measured.shifts, measured.window.series[row]
+    state = "silent" if shifts.silent[row] else "frozen" if shifts.frozen[row] else "shifted"
+    return Signal.model_validate(
+        {
+            "series": one.name,
+            "component": measured.components[row],
+            "kind": measured.kinds[row].name,
+            "family": measured.kinds[row].family,
+            "unit": unit_of(one),
+            "state": state,
+            "direction": "up" if shifts.z[row] > 0 else "down",
+            "z": float(shifts.z[row]),
+            "baseline": float(shifts.baseline[row]),
+            "value": float(shifts.value[row]),
+            "p_value": float(shifts.p[row]),
+            "q_value": float(measured.q[row]),
+            "persistence": float(shifts.persistence[row]),
+            "changed_at": changed_at(measured, row),
+            "outcome": bool(measured.outcomes[row]),
+        }
+    )
+
+
+def changed_at(measured: Measured, row: int) -> datetime:
+    """When a series changed its level, at the resolution of the grid."""
+    return measured.window.time_at(measured.onset.column + int(measured.shifts.change[row]))
+
+
+def _with_leads(measured: Measured, order: Sequence[int], signals: Sequence[Signal]) -> list[Signal]:
+    """Add lead or lag where its interval excludes zero; the random draws depend on the series' name alone."""
+    if not measured.targets:
+        return list(signals)
+    step, values = measured.window.step_s, measured.window.values
+    first = max(measured.onset.column - 120, 0)
+    target = values[measured.targets[0], first : measured.last]
+    out = []
+    for done, (row, signal) in enumerate(zip(order, signals, strict=True)):
+        found = None
+        if row not in measured.targets and done < MAX_LEADS + len(measured.targets):
+            seed = int.from_bytes(hashlib.sha256(signal.series.encode()).digest()[:8], "big")
+            found = lead_of(values[row, first : measured.last], target, np.random.default_rng(seed))
+        lead = float(found.columns * step) if found and found.known and found.columns else None
+        out.append(signal.model_copy(update={"lead_seconds": lead}))
+    return out
