@@ -42,12 +42,15 @@ async def _sqlite(path: Path) -> AsyncIterator[BaseCheckpointSaver[Any]]:
 @asynccontextmanager
 async def _postgres(url: str) -> AsyncIterator[BaseCheckpointSaver[Any]]:
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver  # noqa: PLC0415 -- an extra
+    from psycopg import AsyncConnection  # noqa: PLC0415
     from psycopg.rows import dict_row  # noqa: PLC0415
     from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
 
     # autocommit: setup() creates an index concurrently, which no transaction may hold.
     options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    async with AsyncConnectionPool(url, min_size=1, max_size=4, open=False, kwargs=options) as pool:
+    pool: AsyncConnectionPool[AsyncConnection[dict[str, Any]]]
+    pool = AsyncConnectionPool(url, min_size=1, max_size=4, open=False, kwargs=options)
+    async with pool:
         saver = AsyncPostgresSaver(pool)
         await saver.setup()
         yield saver

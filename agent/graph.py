@@ -1,8 +1,9 @@
 """The investigation as a LangGraph: six steps, checkpointed after each, thin over plain functions."""
 
+import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
@@ -14,9 +15,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from agent.evidence.ledger import Ledger
+from agent.evidence.record import Ledger
 from agent.reasoners.investigation import Investigation
 from domain.diagnosis import STEP_NAMES, DiagnosisRequest, ReasonerName, StepName
+from prompts.runbook import Runbook
 
 Emit = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
@@ -35,6 +37,7 @@ class Tools:
     """What an investigation works with; passed again on resume, never checkpointed."""
 
     gather: Callable[[DiagnosisRequest], Awaitable[Ledger]]
+    runbooks: Sequence[Runbook]
     reasoner: Reasoner
     emit: Emit
 
@@ -59,8 +62,14 @@ def build_graph(checkpointer: BaseCheckpointSaver[Any] | None) -> Graph:
     return graph.compile(checkpointer=checkpointer)
 
 
-def _node(name: StepName) -> Callable[[State, Runtime[Tools]], Awaitable[dict[str, str]]]:
-    async def take(state: State, runtime: Runtime[Tools]) -> dict[str, str]:
+class Node(Protocol):
+    """A step as LangGraph calls it."""
+
+    def __call__(self, state: State, *, runtime: Runtime[Tools]) -> Awaitable[dict[str, str]]: ...
+
+
+def _node(name: StepName) -> Node:
+    async def take(state: State, *, runtime: Runtime[Tools]) -> dict[str, str]:
         tools = runtime.context
         started = time.perf_counter()
         number = STEP_NAMES.index(name) + 1
@@ -82,16 +91,26 @@ def _node(name: StepName) -> Callable[[State, Runtime[Tools]], Awaitable[dict[st
                 "evidence": step.evidence_ids,
             },
         )
-        return {"investigation": investigation.model_dump_json()}
+        return {"investigation": to_text(investigation)}
 
     return take
 
 
+def to_text(investigation: Investigation) -> str:
+    """What a checkpoint keeps: everything but the catalogue of causes, which every process has."""
+    return investigation.model_dump_json(exclude={"runbooks"})
+
+
+def from_text(text: str, runbooks: Sequence[Runbook]) -> Investigation:
+    """An investigation from a checkpoint."""
+    return Investigation.model_validate({**json.loads(text), "runbooks": tuple(runbooks)})
+
+
 async def _investigation(state: State, tools: Tools) -> Investigation:
     if state.get("investigation"):
-        return Investigation.model_validate_json(state["investigation"])
+        return from_text(state["investigation"], tools.runbooks)
     request = DiagnosisRequest.model_validate_json(state["request"])
-    return Investigation(request=request, ledger=await tools.gather(request))
+    return Investigation.begin(request, await tools.gather(request), tools.runbooks)
 
 
 def _timed(investigation: Investigation, name: StepName, elapsed_ms: float) -> Investigation:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,12 +11,13 @@ import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from agent.evidence.ledger import Ledger
-from agent.graph import Graph, Reasoner, State, Tools, build_graph
+from agent.evidence.record import Ledger
+from agent.graph import Graph, Reasoner, State, Tools, build_graph, from_text
 from agent.reasoners.investigation import Investigation
 from agent.reasoners.statistical import to_diagnosis
 from domain.diagnosis import STEP_NAMES, Diagnosis, DiagnosisRequest
 from domain.errors import AnalystError
+from prompts.runbook import Runbook
 
 log = structlog.get_logger()
 ENDED = frozenset({"done", "failed", "cancelled"})
@@ -43,6 +44,7 @@ class Surroundings:
     diagnoses: DiagnosisLog
     runs: RunLog
     gather: Callable[[DiagnosisRequest], Ledger]
+    runbooks: Sequence[Runbook]
     reasoner: Reasoner
     clock: Callable[[], datetime]
     finished: Callable[[Diagnosis], None]
@@ -112,7 +114,7 @@ class Investigator:
         async def emit(event: str, data: Mapping[str, Any]) -> None:
             await self._emit(diagnosis.id, event, data)
 
-        tools = Tools(gather=gather, reasoner=around.reasoner, emit=emit)
+        tools = Tools(gather=gather, runbooks=around.runbooks, reasoner=around.reasoner, emit=emit)
         config = _config(diagnosis.id)
         kept = await self._kept(diagnosis.id)
         if kept is not None and len(kept.steps) == len(STEP_NAMES):
@@ -122,7 +124,7 @@ class Investigator:
         state = await self._graph.ainvoke(
             start, config, context=tools, durability="sync" if self._checkpointer else None
         )
-        return Investigation.model_validate_json(state["investigation"])
+        return from_text(state["investigation"], around.runbooks)
 
     async def _kept(self, diagnosis_id: str) -> Investigation | None:
         """What the checkpoint of an earlier process holds, if a step was finished there."""
@@ -130,7 +132,7 @@ class Investigator:
             return None
         state = await self._graph.aget_state(_config(diagnosis_id))
         text = state.values.get("investigation") if state.values else None
-        return Investigation.model_validate_json(text) if text else None
+        return from_text(text, self._around.runbooks) if text else None
 
     async def _keep_partial(self, diagnosis: Diagnosis, started: float) -> Diagnosis:
         kept = await self._kept(diagnosis.id)
@@ -173,10 +175,13 @@ class Investigator:
         }
 
     def _conclude(self, diagnosis: Diagnosis, investigation: Investigation, started: float) -> Diagnosis:
-        concluded = to_diagnosis(investigation, diagnosis)
-        return concluded.model_copy(
-            update={"status": "done", "analysis_duration": round(time.perf_counter() - started, 3)}
+        concluded = to_diagnosis(
+            investigation,
+            timestamp=diagnosis.timestamp,
+            analysis_duration=round(time.perf_counter() - started, 3),
+            reasoner=self._around.reasoner.name,
         )
+        return concluded.model_copy(update={"id": diagnosis.id})
 
 
 def request_of(diagnosis: Diagnosis) -> DiagnosisRequest:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db.settings import DatabaseSettings, RetentionSettings
+from db.settings import DatabaseSettings, RetentionPolicy
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     edges: tuple[Edge, ...] = ()
     tokens: tuple[TokenSettings, ...] = ()
     runbooks: tuple[Path, ...] = Field(default=(), description="Folders with runbooks of your own.")
-    retention: RetentionSettings = RetentionSettings()
+    retention: RetentionPolicy = RetentionPolicy()
     cluster: ClusterSettings = ClusterSettings()
 
     @field_validator("sources", "rules", "strategies")
@@ -130,6 +130,15 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     content = _read(_find(path, environ))
     _refuse_secrets(content)
     _refuse_unknown_variables(environ)
+    return settings_from(content)
+
+
+def settings_from(content: Mapping[str, Any]) -> Settings:
+    """Settings from plain values, as they stand in a file, under the environment.
+
+    Raises:
+        ConfigurationError: naming the key and what is wrong with it, in one line.
+    """
     try:
         return Settings(**content)
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """`analyst init` and `analyst check`: a commented configuration, and whether everything in it works."""
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +14,18 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented configuration to start from."""
-    from service.example_configuration import EXAMPLE  # noqa: PLC0415
-
     if path.exists() and not force:
         raise ConfigurationError(str(path), "exists already; --force overwrites it")
     try:
-        path.write_text(EXAMPLE, encoding="utf-8")
+        path.write_text(example(), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(str(path), error.strerror or "cannot be written") from None
     typer.echo(f"wrote {path}; next: edit it, then `analyst check` and `analyst serve`")
+
+
+def example() -> str:
+    """The configuration that `analyst init` writes: works as it is, shows the rest as comments."""
+    return resources.files("service").joinpath("analyst.example.toml").read_text(encoding="utf-8")
 
 
 def check(
