@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.notice import Notice, Receiver
-from alerts.outbox import AlertMessage, Delivery, Outbox, Stories
+from alerts.outbox import AlertIntent, AlertMessage, Outbox, StoredAlert, Stories
 from alerts.policy import DIGESTS, Reason
 from alerts.summary import Summary, summarise
 from domain.timestamps import format_rfc3339
@@ -19,7 +19,7 @@ class Composer:
         self._dashboard_url = dashboard_url
 
     def compose(
-        self, receiver: Receiver, subject: str, rows: Sequence[Delivery], harmless: int, now: datetime
+        self, receiver: Receiver, subject: str, rows: Sequence[StoredAlert], harmless: int, now: datetime
     ) -> Notice | None:
         """The notice for claimed rows of one subject; None where nothing is known of its incidents any more.
 
@@ -30,10 +30,8 @@ class Composer:
             harmless: earlier attempts of which it is known that they delivered nothing.
             now: the time of the service.
         """
-        message = self._outbox.message(receiver.name, subject)
-        if message is None:
-            return None
-        fresh = tuple(dict.fromkeys(row.intent.incident_id for row in rows))
+        message = AlertMessage.of(self._outbox.about(receiver.name, subject) or rows)
+        fresh = tuple(dict.fromkeys(AlertIntent.stored(row).incident_id for row in rows))
         digest = _heading(subject)
         only_fresh = digest is not None and receiver.updates != "in_place"
         summaries = self._summaries(fresh if only_fresh else message.incident_ids)
@@ -41,7 +39,7 @@ class Composer:
             return None
         return Notice(
             key=f"{subject}@{format_rfc3339(message.first_decided_at)}",
-            reason=rows[-1].intent.reason,
+            reason=rows[-1].kind,
             summaries=summaries,
             fresh=fresh,
             digest=digest,
@@ -61,6 +59,6 @@ def _heading(subject: str) -> str | None:
     return DIGESTS[Reason(rest.partition(":")[0])] if kind == "digest" else None
 
 
-def _uncertain(message: AlertMessage, rows: Sequence[Delivery], harmless: int) -> bool:
+def _uncertain(message: AlertMessage, rows: Sequence[StoredAlert], harmless: int) -> bool:
     """Whether an attempt before this one may have been delivered without an answer to say so."""
-    return message.attempts - len(rows) - harmless > 0
+    return message.possible_repeat or message.attempts - len(rows) - harmless > 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from alerts.outbox import AlertIntent, AlertMessage
+from alerts.outbox import AlertIntent, AlertMessage, StoredAlert
 
 
 @dataclass(slots=True)
@@ -17,9 +17,12 @@ class History:
     messages: dict[tuple[str, str], AlertMessage] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, messages: Iterable[AlertMessage]) -> "History":
-        """Build from stored messages."""
-        return cls({(one.receiver, one.subject): one for one in messages})
+    def of(cls, rows: Iterable[StoredAlert]) -> "History":
+        """Build from stored rows, oldest first."""
+        found: dict[tuple[str, str], list[StoredAlert]] = {}
+        for row in rows:
+            found.setdefault((row.receiver, row.subject), []).append(row)
+        return cls({key: AlertMessage.of(group) for key, group in found.items()})
 
     def message_of(self, receiver: str, incident_id: str) -> AlertMessage | None:
         """The message that names an incident: its own if there is one, else the newest."""

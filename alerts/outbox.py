@@ -5,14 +5,15 @@ message, which is edited in place where the receiver can do that: a message is r
 it is at the moment of delivery, so several waiting rows of one subject need one delivery.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Literal, Protocol, Self
 
 from domain.anomaly import Anomaly, Severity
 from domain.diagnosis import Diagnosis
 from domain.incident import Incident
+from domain.timestamps import format_rfc3339, parse_rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +43,72 @@ class AlertIntent:
     counted: bool = False
 
     @property
-    def key(self) -> str:
+    def kind(self) -> str:
+        """The reason, as storage calls it."""
+        return self.reason
+
+    @property
+    def dedupe_key(self) -> str:
         """Identity of the decision; storing the same one twice must change nothing."""
-        parts = (self.receiver, self.subject, self.incident_id, self.reason, self.decided_at.isoformat())
-        return "|".join(parts)
+        when = format_rfc3339(self.decided_at)
+        return f"{self.receiver}|{self.subject}|{self.incident_id}|{self.reason}|{when}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What storage keeps of it beside its columns."""
+        return {
+            "incident_id": self.incident_id,
+            "severity": self.severity,
+            "group": self.group,
+            "decided_at": format_rfc3339(self.decided_at),
+            "counted": self.counted,
+        }
+
+    @classmethod
+    def stored(cls, row: "StoredAlert") -> Self:
+        """Read a decision back from its row."""
+        return cls(
+            receiver=row.receiver,
+            subject=row.subject,
+            incident_id=row.payload["incident_id"],
+            reason=row.kind,
+            severity=row.payload["severity"],
+            group=row.payload["group"],
+            decided_at=parse_rfc3339(row.payload["decided_at"]),
+            not_before=row.not_before,
+            counted=row.payload["counted"],
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A claimed row. `attempts` counts this claim too; over 1 means that an earlier one did not end well."""
+class StoredAlert(Protocol):
+    """A row of the outbox.
 
-    id: int
-    intent: AlertIntent
-    attempts: int
+    `attempts` counts claims, a running one included. `possible_repeat`: an earlier claim ended without a
+    word about its success. `remote_ref`: what the receiver calls the message that this row went into.
+    """
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def receiver(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def payload(self) -> Mapping[str, Any]: ...
+    @property
+    def state(self) -> Literal["pending", "claimed", "sent", "parked"]: ...
+    @property
+    def not_before(self) -> datetime: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def possible_repeat(self) -> bool: ...
+    @property
+    def remote_ref(self) -> str | None: ...
+    @property
+    def error(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +122,8 @@ class AlertMessage:
         first_decided_at: `decided_at` of its first row.
         intents: all its decisions, oldest first.
         remote_ref: what the receiver calls the message; None before the first delivery.
-        delivered: whether any of its rows was delivered.
         attempts: how often delivering its undelivered rows was begun, running attempts included.
+        possible_repeat: whether one of these attempts ended without a word.
     """
 
     receiver: str
@@ -78,8 +132,25 @@ class AlertMessage:
     first_decided_at: datetime
     intents: tuple[AlertIntent, ...]
     remote_ref: str | None = None
-    delivered: bool = False
     attempts: int = 0
+    possible_repeat: bool = False
+
+    @classmethod
+    def of(cls, rows: Sequence[StoredAlert]) -> Self:
+        """Put the rows of one receiver and subject together, oldest first, at least one."""
+        intents = tuple(AlertIntent.stored(row) for row in rows)
+        open_rows = [row for row in rows if row.state != "sent"]
+        refs = [row.remote_ref for row in rows if row.remote_ref]
+        return cls(
+            receiver=rows[0].receiver,
+            subject=rows[0].subject,
+            incident_ids=tuple(dict.fromkeys(one.incident_id for one in intents)),
+            first_decided_at=intents[0].decided_at,
+            intents=intents,
+            remote_ref=refs[-1] if refs else None,
+            attempts=sum(row.attempts for row in open_rows),
+            possible_repeat=any(row.possible_repeat for row in open_rows),
+        )
 
 
 class Outbox(Protocol):
@@ -90,9 +161,7 @@ class Outbox(Protocol):
     rows of the same receiver and subject.
     """
 
-    def add(self, intents: Sequence[AlertIntent]) -> None: ...
-
-    def claim(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Delivery]: ...
+    def claim(self, now: datetime, lease: timedelta, limit: int) -> Sequence[StoredAlert]: ...
 
     def sent(self, id: int, remote_ref: str | None) -> None: ...  # noqa: A002 - the store's own word
 
@@ -100,7 +169,9 @@ class Outbox(Protocol):
 
     def park(self, id: int, reason: str) -> None: ...  # noqa: A002
 
-    def message(self, receiver: str, subject: str) -> AlertMessage | None: ...
+    def about(self, receiver: str, subject: str) -> Sequence[StoredAlert]:
+        """All rows of one message, oldest first."""
+        ...
 
     def unpark(self, receiver: str) -> int:
         """Make the parked rows of a receiver due again; how many there were."""

@@ -3,7 +3,7 @@
 from alerts.blocks import POSSIBLE_REPEAT
 from alerts.notice import Notice
 from alerts.summary import Candidate, Summary, clock_time, duration
-from alerts.text import clean, cut, inert
+from alerts.text import cut, inert, inert_name
 
 MAX_SUBJECT = 150
 MAX_LINE = 500
@@ -46,7 +46,7 @@ def _story(summary: Summary, notice: Notice) -> list[str]:
         lines.append(f"Money:    {summary.money}")
     if summary.moved:
         lines += ["", "What moved:"]
-        lines += [f"- {clean(one.series, 300)}: {one.change}" for one in summary.moved]
+        lines += [f"- {inert_name(one.series, 300)}: {one.change}" for one in summary.moved]
     lines += _diagnosed(summary)
     if summary.actions:
         lines += ["", "First actions:"]
@@ -65,7 +65,7 @@ def _diagnosed(summary: Summary) -> list[str]:
 
 
 def _candidate(candidate: Candidate) -> str:
-    where = f" ({clean(candidate.component, 100)})" if candidate.component else ""
+    where = f" ({inert_name(candidate.component, 100)})" if candidate.component else ""
     return f"{inert(candidate.title, 300)}{where}, {candidate.percent} %"
 
 

@@ -14,6 +14,14 @@ from domain.anomaly import Severity
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# Keys that the environment may set and the configuration file must not.
+SECRET_KEYS = (
+    "slack.bot_token",
+    "slack.webhook_url",
+    "slack.signing_secret",
+    "email.password",
+    "pagerduty.routing_key",
+)
 _SECTION = ConfigDict(frozen=True, extra="forbid")
 
 

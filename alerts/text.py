@@ -31,9 +31,13 @@ def mrkdwn(text: str, longest: int) -> str:
 
 def code(text: str, longest: int) -> str:
     """A name, such as that of a series, in Slack's code style."""
-    # Bare domains stay as they are: metric names look like them, and nothing is linked in this style.
-    body = _defang(clean(text, longest)).translate(_FORMATTING)
+    body = inert_name(text, longest).translate(_FORMATTING)
     return f"`{cut_escaped(escape(body), longest - 2)}`"
+
+
+def inert_name(text: str, longest: int) -> str:
+    """As `inert`, but dots stay as they are: names of metrics look like those of hosts."""
+    return cut(_defang(clean(text, longest)), longest)
 
 
 def _defang(line: str) -> str:

@@ -13,7 +13,7 @@ from alerts.compose import Composer
 from alerts.http import Unanswered
 from alerts.lane import Lane, ReceiverHealth
 from alerts.notice import Notice, Receiver
-from alerts.outbox import Delivery, Outbox, Stories
+from alerts.outbox import Outbox, StoredAlert, Stories
 from alerts.settings import AlertSettings
 from domain.errors import NotifyError, StoreUnavailable
 
@@ -86,9 +86,9 @@ class OutboxWorker:
         """Claim and work off one batch; how many rows were claimed."""
         began = self._monotonic()
         rows = self._outbox.claim(self._clock(), self._lease, CLAIM_LIMIT)
-        lanes: dict[str, list[Delivery]] = {}
+        lanes: dict[str, list[StoredAlert]] = {}
         for row in rows:
-            lanes.setdefault(row.intent.receiver, []).append(row)
+            lanes.setdefault(row.receiver, []).append(row)
         if lanes:
             with ThreadPoolExecutor(len(lanes), thread_name_prefix="receiver") as pool:
                 list(pool.map(lambda item: self._work_off(item[0], item[1], began), lanes.items()))
@@ -115,15 +115,15 @@ class OutboxWorker:
         except StoreUnavailable as error:
             log.warning("outbox_unavailable", error=str(error))
 
-    def _work_off(self, receiver: str, rows: Sequence[Delivery], began: float) -> None:
+    def _work_off(self, receiver: str, rows: Sequence[StoredAlert], began: float) -> None:
         lane = self._lanes.get(receiver)
         if lane is None:
             for row in rows:
                 self._outbox.park(row.id, f"no receiver {receiver!r} is configured")
             return
-        subjects: dict[str, list[Delivery]] = {}
+        subjects: dict[str, list[StoredAlert]] = {}
         for row in rows:
-            subjects.setdefault(row.intent.subject, []).append(row)
+            subjects.setdefault(row.subject, []).append(row)
         for subject, waiting in subjects.items():
             if self._may_call(lane, began):
                 self._deliver(lane, subject, waiting)
@@ -138,7 +138,7 @@ class OutboxWorker:
         time.sleep(lane.wait_s(moment))
         return True
 
-    def _deliver(self, lane: Lane, subject: str, rows: Sequence[Delivery]) -> None:
+    def _deliver(self, lane: Lane, subject: str, rows: Sequence[StoredAlert]) -> None:
         try:
             self._tell(lane, subject, rows)
         except NotifyError as error:
@@ -150,7 +150,7 @@ class OutboxWorker:
             reason = f"could not be written ({type(error).__name__})"
             self._failed(lane, subject, rows, Unanswered(lane.receiver.name, reason))
 
-    def _tell(self, lane: Lane, subject: str, rows: Sequence[Delivery]) -> None:
+    def _tell(self, lane: Lane, subject: str, rows: Sequence[StoredAlert]) -> None:
         harmless = lane.harmless_attempts(subject)
         notice = self._composer.compose(lane.receiver, subject, rows, harmless, self._clock())
         if notice is None:
@@ -165,7 +165,7 @@ class OutboxWorker:
         lane.remember_delivery(subject, notice.summaries)
         log.info("alert_sent", receiver=lane.receiver.name, subject=subject, reason=notice.reason)
 
-    def _failed(self, lane: Lane, subject: str, rows: Sequence[Delivery], error: NotifyError) -> None:
+    def _failed(self, lane: Lane, subject: str, rows: Sequence[StoredAlert], error: NotifyError) -> None:
         lane.remember_failure(subject, error, len(rows))
         if error.permanent:
             lane.refused(self._monotonic(), error)
@@ -184,7 +184,7 @@ class OutboxWorker:
             wait=round(wait, 1),
         )
 
-    def _put_back(self, lane: Lane, subject: str, rows: Sequence[Delivery]) -> None:
+    def _put_back(self, lane: Lane, subject: str, rows: Sequence[StoredAlert]) -> None:
         """Give rows back untried until the receiver may be called again."""
         lane.remember_failure(subject, None, len(rows))
         due = self._clock() + timedelta(seconds=lane.wait_s(self._monotonic()))
@@ -192,11 +192,11 @@ class OutboxWorker:
         for row in rows:
             self._outbox.retry(row.id, due, reason)
 
-    def _mark(self, rows: Sequence[Delivery], ref: str | None) -> None:
+    def _mark(self, rows: Sequence[StoredAlert], ref: str | None) -> None:
         for row in rows:
             self._outbox.sent(row.id, ref)
 
-    def _park(self, rows: Sequence[Delivery], reason: str) -> None:
+    def _park(self, rows: Sequence[StoredAlert], reason: str) -> None:
         for row in rows:
             self._outbox.park(row.id, reason)
 

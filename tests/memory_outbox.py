@@ -1,104 +1,98 @@
 """The outbox in memory: the same contract as the stored one, for tests of policy and delivery."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from alerts.outbox import AlertIntent, AlertMessage, Delivery, Story
+from alerts.outbox import AlertIntent, Story
 
 
 @dataclass
 class OutboxRow:
     id: int
-    intent: AlertIntent
-    state: str = "waiting"
+    receiver: str
+    kind: str
+    subject: str
+    dedupe_key: str
+    payload: Mapping[str, Any]
+    not_before: datetime
+    state: Literal["pending", "claimed", "sent", "parked"] = "pending"
     attempts: int = 0
-    not_before: datetime | None = None
+    possible_repeat: bool = False
     lease_until: datetime | None = None
     remote_ref: str | None = None
     error: str | None = None
 
 
 class MemoryOutbox:
-    """Keeps rows for ever; `fail_next_mark` imitates a crash between delivery and mark."""
+    """Keeps rows for ever; `die_before_mark` imitates a kill between delivery and mark."""
 
     def __init__(self) -> None:
         self.rows: list[OutboxRow] = []
-        self.fail_next_mark = False
+        self.die_before_mark = False
         self._lock = threading.Lock()
 
     def add(self, intents: Sequence[AlertIntent]) -> None:
         with self._lock:
-            known = {row.intent.key for row in self.rows}
-            for intent in intents:
-                if intent.key not in known:
-                    self.rows.append(OutboxRow(len(self.rows) + 1, intent, not_before=intent.not_before))
+            for one in intents:
+                if one.dedupe_key not in {row.dedupe_key for row in self.rows}:
+                    row = OutboxRow(
+                        len(self.rows) + 1,
+                        one.receiver,
+                        one.kind,
+                        one.subject,
+                        one.dedupe_key,
+                        one.payload,
+                        one.not_before,
+                    )
+                    self.rows.append(row)
 
-    def claim(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Delivery]:
+    def claim(self, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxRow]:
         with self._lock:
-            leased = {self._subject(row) for row in self.rows if row.lease_until and row.lease_until > now}
+            for row in self.rows:
+                if row.state == "claimed" and row.lease_until is not None and row.lease_until <= now:
+                    row.state, row.possible_repeat = "pending", True
+            leased = {(row.receiver, row.subject) for row in self.rows if row.state == "claimed"}
             due = [
                 row
                 for row in self.rows
-                if row.state == "waiting"
-                and row.not_before is not None
+                if row.state == "pending"
                 and row.not_before <= now
-                and self._subject(row) not in leased
+                and (row.receiver, row.subject) not in leased
             ][:limit]
             for row in due:
                 row.attempts += 1
-                row.lease_until = now + lease
-            return [Delivery(row.id, row.intent, row.attempts) for row in due]
+                row.state, row.lease_until = "claimed", now + lease
+            return due
 
     def sent(self, id: int, remote_ref: str | None) -> None:  # noqa: A002
-        if self.fail_next_mark:
-            self.fail_next_mark = False
+        if self.die_before_mark:
+            self.die_before_mark = False
             raise ProcessKilled
         row = self.rows[id - 1]
-        row.state, row.remote_ref, row.lease_until, row.error = "sent", remote_ref, None, None
+        row.state, row.remote_ref, row.error = "sent", remote_ref, None
 
     def retry(self, id: int, not_before: datetime, error: str) -> None:  # noqa: A002
         row = self.rows[id - 1]
-        row.not_before, row.error, row.lease_until = not_before, error, None
+        row.state, row.not_before, row.error = "pending", not_before, error
 
     def park(self, id: int, reason: str) -> None:  # noqa: A002
         row = self.rows[id - 1]
-        row.state, row.error, row.lease_until = "parked", reason, None
+        row.state, row.error = "parked", reason
 
     def unpark(self, receiver: str) -> int:
-        parked = [row for row in self.rows if row.state == "parked" and row.intent.receiver == receiver]
+        parked = [row for row in self.rows if row.state == "parked" and row.receiver == receiver]
         for row in parked:
-            row.state = "waiting"
+            row.state = "pending"
         return len(parked)
 
-    def message(self, receiver: str, subject: str) -> AlertMessage | None:
-        rows = [row for row in self.rows if self._subject(row) == (receiver, subject)]
-        if not rows:
-            return None
-        refs = [row.remote_ref for row in rows if row.remote_ref]
-        return AlertMessage(
-            receiver=receiver,
-            subject=subject,
-            incident_ids=tuple(dict.fromkeys(row.intent.incident_id for row in rows)),
-            first_decided_at=rows[0].intent.decided_at,
-            intents=tuple(row.intent for row in rows),
-            remote_ref=refs[-1] if refs else None,
-            delivered=any(row.state == "sent" for row in rows),
-            attempts=sum(row.attempts for row in rows if row.state != "sent"),
-        )
-
-    def messages(self) -> list[AlertMessage]:
-        subjects = dict.fromkeys(self._subject(row) for row in self.rows)
-        found = [self.message(*subject) for subject in subjects]
-        return [one for one in found if one is not None]
+    def about(self, receiver: str, subject: str) -> Sequence[OutboxRow]:
+        return [row for row in self.rows if (row.receiver, row.subject) == (receiver, subject)]
 
     def states(self) -> list[str]:
         return [row.state for row in self.rows]
-
-    @staticmethod
-    def _subject(row: OutboxRow) -> tuple[str, str]:
-        return row.intent.receiver, row.intent.subject
 
 
 class ProcessKilled(BaseException):

@@ -32,7 +32,8 @@ class EmailSettings(ReceiverSettings):
     password: SecretStr | None = Field(
         default=None, description="Only from the environment: ANALYST_ALERTS__EMAIL__PASSWORD."
     )
-    password_file: Path | None = Field(default=None, description="A file that holds the password instead.")
+    password_env: str | None = Field(default=None, description="Another variable that holds the password.")
+    password_file: Path | None = Field(default=None, description="A file that holds the password.")
     sender: str = Field(description="Address in From.")
     recipients: tuple[str, ...] = Field(min_length=1, max_length=100, description="Addresses in To.")
 
@@ -55,7 +56,10 @@ class Email:
     def __init__(self, settings: EmailSettings, timeout_s: float) -> None:
         self._settings = settings
         self._password = read_secret(
-            "alerts.email.password", value=settings.password, file=settings.password_file
+            "alerts.email.password",
+            value=settings.password,
+            file=settings.password_file,
+            env=settings.password_env,
         )
         self._timeout_s = timeout_s
 

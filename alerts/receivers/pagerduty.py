@@ -32,7 +32,8 @@ class PagerDutySettings(ReceiverSettings):
     routing_key: SecretStr | None = Field(
         default=None, description="Only from the environment: ANALYST_ALERTS__PAGERDUTY__ROUTING_KEY."
     )
-    routing_key_file: Path | None = Field(default=None, description="A file that holds the key instead.")
+    routing_key_env: str | None = Field(default=None, description="Another variable that holds the key.")
+    routing_key_file: Path | None = Field(default=None, description="A file that holds the key.")
     url: str = Field(
         default="https://events.pagerduty.com/v2/enqueue",
         pattern=r"^https?://\S+$",
@@ -41,7 +42,7 @@ class PagerDutySettings(ReceiverSettings):
 
     @model_validator(mode="after")
     def _has_a_key(self) -> "PagerDutySettings":
-        if self.routing_key is None and self.routing_key_file is None:
+        if not any((self.routing_key, self.routing_key_env, self.routing_key_file)):
             raise ValueError("needs a routing key (from the environment or a file)")
         return self
 
@@ -57,7 +58,10 @@ class PagerDuty:
         self, settings: PagerDutySettings, timeout_s: float, allow_hosts: tuple[str, ...] = ()
     ) -> None:
         key = read_secret(
-            "alerts.pagerduty.routing_key", value=settings.routing_key, file=settings.routing_key_file
+            "alerts.pagerduty.routing_key",
+            value=settings.routing_key,
+            file=settings.routing_key_file,
+            env=settings.routing_key_env,
         )
         assert key is not None  # the settings have one
         self._key = key

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from alerts.blocks import render
 from alerts.http import Answer, HttpDoor, Unanswered, check_answer, retry_after
-from alerts.notice import Notice, Updates
+from alerts.notice import Notice, Receiver, Updates
 from alerts.receivers.scope import ReceiverSettings
 from alerts.receivers.secret import read_secret
 from domain.errors import NotifyError
@@ -34,19 +34,20 @@ class SlackSettings(ReceiverSettings):
     bot_token: SecretStr | None = Field(
         default=None, description="Only from the environment: ANALYST_ALERTS__SLACK__BOT_TOKEN."
     )
-    bot_token_file: Path | None = Field(default=None, description="A file that holds the bot token instead.")
+    bot_token_env: str | None = Field(default=None, description="Another variable that holds the bot token.")
+    bot_token_file: Path | None = Field(default=None, description="A file that holds the bot token.")
     webhook_url: SecretStr | None = Field(
         default=None, description="Only from the environment: ANALYST_ALERTS__SLACK__WEBHOOK_URL."
     )
-    webhook_url_file: Path | None = Field(
-        default=None, description="A file that holds the webhook's URL instead."
+    webhook_url_env: str | None = Field(
+        default=None, description="Another variable that holds the webhook's URL."
     )
+    webhook_url_file: Path | None = Field(default=None, description="A file that holds the webhook's URL.")
     signing_secret: SecretStr | None = Field(
         default=None, description="Only from the environment; checks what Slack sends to `/slack/...`."
     )
-    signing_secret_file: Path | None = Field(
-        default=None, description="A file that holds the signing secret."
-    )
+    signing_secret_env: str | None = Field(default=None, description="Another variable that holds it.")
+    signing_secret_file: Path | None = Field(default=None, description="A file that holds it.")
     api_url: str = Field(
         default="https://slack.com/api/", pattern=r"^https?://\S+$", description="Base of the Web API."
     )
@@ -56,8 +57,8 @@ class SlackSettings(ReceiverSettings):
 
     @model_validator(mode="after")
     def _one_way_out(self) -> Self:
-        bot = self.bot_token is not None or self.bot_token_file is not None
-        hook = self.webhook_url is not None or self.webhook_url_file is not None
+        bot = any((self.bot_token, self.bot_token_env, self.bot_token_file))
+        hook = any((self.webhook_url, self.webhook_url_env, self.webhook_url_file))
         if bot == hook:
             raise ValueError("needs either a bot token or a webhook URL (from the environment or a file)")
         if bot and not self.channel:
@@ -65,15 +66,35 @@ class SlackSettings(ReceiverSettings):
         return self
 
 
-def slack_receiver(settings: SlackSettings, timeout_s: float, allow_hosts: tuple[str, ...] = ()) -> Any:
-    """The receiver that the settings ask for."""
+def slack_receiver(settings: SlackSettings, timeout_s: float, allow_hosts: tuple[str, ...] = ()) -> Receiver:
+    """The receiver that the settings ask for; raises ConfigurationError where a secret cannot be read."""
     door = HttpDoor("slack", timeout_s, allow_hosts)
-    token = read_secret("alerts.slack.bot_token", value=settings.bot_token, file=settings.bot_token_file)
+    token = read_secret(
+        "alerts.slack.bot_token",
+        value=settings.bot_token,
+        file=settings.bot_token_file,
+        env=settings.bot_token_env,
+    )
     if token is not None:
         return SlackBot(settings, token, door)
-    url = read_secret("alerts.slack.webhook_url", value=settings.webhook_url, file=settings.webhook_url_file)
+    url = read_secret(
+        "alerts.slack.webhook_url",
+        value=settings.webhook_url,
+        file=settings.webhook_url_file,
+        env=settings.webhook_url_env,
+    )
     assert url is not None  # the settings have one of the two
     return SlackWebhook(settings, url, door)
+
+
+def signing_secret(settings: SlackSettings) -> SecretStr | None:
+    """What signs Slack's calls to us; None where nobody is meant to call."""
+    return read_secret(
+        "alerts.slack.signing_secret",
+        value=settings.signing_secret,
+        file=settings.signing_secret_file,
+        env=settings.signing_secret_env,
+    )
 
 
 class SlackBot:

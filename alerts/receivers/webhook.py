@@ -14,7 +14,7 @@ from alerts.notice import Notice, Updates
 from alerts.receivers.scope import ReceiverSettings
 from alerts.receivers.secret import read_secret
 from alerts.summary import Summary
-from domain.errors import NotifyError
+from domain.errors import ConfigurationError
 from domain.timestamps import format_rfc3339
 
 VERSION = 1
@@ -57,7 +57,7 @@ class Webhook:
         plain = SecretStr(settings.url) if settings.url else None
         url = read_secret(f"{key}.url", value=plain, file=settings.url_file, env=settings.url_env)
         if url is None:
-            raise NotifyError(self.name, "needs a url, url_env or url_file", permanent=True)
+            raise ConfigurationError(f"{key}.url", "needs a url, url_env or url_file")
         self._url = url
         self._secret = read_secret(f"{key}.secret", file=settings.secret_file, env=settings.secret_env)
         self._door = HttpDoor(self.name, timeout_s, allow_hosts)
