@@ -6,7 +6,7 @@ What a caller sends is accepted or refused with a reason; what a collector reads
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Literal
 
@@ -70,7 +70,7 @@ def read_micros(raw: object, zone: tzinfo | None = UTC, unit: TimeUnit = "s") ->
     """A source's time as microseconds since 1970.
 
     Args:
-        raw: an aware or naive datetime, an RFC 3339 or naive text, or a count since 1970.
+        raw: an aware or naive datetime, a date, an RFC 3339 or naive text, or a count since 1970.
         zone: how a naive time is read; None refuses it.
         unit: what a number counts.
 
@@ -79,6 +79,8 @@ def read_micros(raw: object, zone: tzinfo | None = UTC, unit: TimeUnit = "s") ->
     """
     if isinstance(raw, datetime):
         return to_microseconds(_aware(raw, zone))
+    if isinstance(raw, date):
+        return to_microseconds(_aware(datetime(raw.year, raw.month, raw.day), zone))  # noqa: DTZ001 - made aware
     if isinstance(raw, str):
         text = raw.strip()
         count = read_number(text)

@@ -10,6 +10,7 @@ from collectors.gate import TimeUnit
 from collectors.settings_base import HttpSource, SourceBase, TimeZone
 from domain.series import SeriesKind, SourceName
 
+_SELECT = re.compile(r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b[^;]*;?\s*")
 BindTimeAs = Literal["auto", "datetime", "naive", "text", "rfc3339", "unix", "unix_ms"]
 
 
@@ -42,8 +43,10 @@ class SqlSource(SourceBase):
     label_columns: tuple[str, ...] = Field(default=(), description="Columns that become labels.")
     text_column: str | None = Field(default=None, description="Rows are events; this column is their text.")
     counters: tuple[str, ...] = Field(default=(), description="Metrics that only ever grow.")
-    overlap_seconds: float = Field(
-        default=0, ge=0, description="Read again this far behind the watermark, for rows committed late."
+    overlap_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="Read again this far behind the watermark, for rows committed late; default: one cell.",
     )
     backfill_hours: float = Field(
         default=24, ge=0, description="How far the first read, or one after an outage, goes back."
@@ -56,6 +59,8 @@ class SqlSource(SourceBase):
             raise ValueError("needs either url or url_env")
         if re.match(r"[^/]*://[^/@]*:[^/@]+@", self.url):
             raise ValueError("url must not contain a password; use password_env or url_env")
+        if not _SELECT.fullmatch(self.query):
+            raise ValueError("query must be a single SELECT (or WITH ... SELECT) statement")
         layouts = (self.metric, self.metric_column, self.values, self.text_column)
         if sum(map(bool, layouts)) != 1:
             raise ValueError("needs exactly one of metric, metric_column, values and text_column")

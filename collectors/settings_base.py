@@ -73,13 +73,15 @@ class SourceBase(BaseModel):
         description="Samples taken in one read; the rest follows in the next.",
     )
 
-    def source_of(self, metric: str) -> SourceName:
-        """The kind of data that a metric of this source is."""
-        return next((name for glob, name in self.sources.items() if fnmatchcase(metric, glob)), self.source)
+    def source_of(self, metric: str, announced: SourceName | None = None) -> SourceName:
+        """What the data of a metric are: as configured by name, else as announced, else as the rest."""
+        found = (name for glob, name in self.sources.items() if fnmatchcase(metric, glob))
+        return next(found, announced or self.source)
 
-    def unit_of(self, metric: str) -> str:
-        """The unit of a metric of this source; empty where unknown."""
-        return next((unit for glob, unit in self.units.items() if fnmatchcase(metric, glob)), self.unit)
+    def unit_of(self, metric: str, announced: str | None = None) -> str:
+        """The unit of a metric: as configured by name, else as announced, else as the rest."""
+        found = (unit for glob, unit in self.units.items() if fnmatchcase(metric, glob))
+        return next(found, announced or self.unit)
 
     @property
     def step(self) -> int:
