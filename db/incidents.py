@@ -1,0 +1,131 @@
+"""Incidents: reading them, and what people change about them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from db.anomalies import ANOMALY
+from db.database import Database
+from db.identifiers import inside, outside
+from db.paging import Page, check_limit, newest_first, page_of
+from db.statements import RowView
+from db.tables import detection, table_of
+from domain.anomaly import SEVERITIES
+from domain.errors import InvalidInput, NotFound
+from domain.incident import Incident, IncidentStatus
+
+INCIDENT = table_of(detection.IncidentRow)
+OPEN: tuple[IncidentStatus, ...] = ("open", "acknowledged")
+
+
+class IncidentStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, incident_id: str) -> Incident:
+        """One incident; raises NotFound."""
+        number = inside("incident", incident_id)
+        with self._database.read() as connection:
+            found = read(connection, [number])
+        if not found:
+            raise NotFound("incident", incident_id)
+        return found[0]
+
+    def list(
+        self,
+        status: Sequence[IncidentStatus] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Incident]:
+        """Incidents by start, newest first; `start` and `end` bound their start, half open."""
+        statement = select(INCIDENT).limit(check_limit(limit) + 1)
+        if status is not None:
+            statement = statement.where(INCIDENT.c.status.in_(status))
+        if start is not None:
+            statement = statement.where(INCIDENT.c.started_at >= start)
+        if end is not None:
+            statement = statement.where(INCIDENT.c.started_at < end)
+        statement = newest_first(statement, INCIDENT.c.started_at, INCIDENT.c.id, cursor)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).mappings().all()
+            members = _members(connection, [row["id"] for row in rows])
+        return page_of(rows, limit, "started_at", lambda row: incident_of(row, members))
+
+    def open(self) -> Sequence[Incident]:
+        """All incidents that are not resolved, oldest first."""
+        with self._database.read() as connection:
+            return read_open(connection)
+
+    def patch(self, incident_id: str, changes: Mapping[str, Any], now: datetime) -> Incident:
+        """Change `status`, `assignee` or `snoozed_until`, and only what is named.
+
+        Raises:
+            NotFound: no such incident.
+            InvalidInput: another field, or a status that does not exist.
+        """
+        number = inside("incident", incident_id)
+        values = _checked(changes)
+        if values.get("status") == "resolved":
+            values["ended_at"] = func.coalesce(INCIDENT.c.ended_at, now)
+        elif "status" in values:
+            values["ended_at"] = None
+        with self._database.write() as connection:
+            if values:
+                connection.execute(update(INCIDENT).where(INCIDENT.c.id == number).values(**values))
+            found = read(connection, [number])
+        if not found:
+            raise NotFound("incident", incident_id)
+        return found[0]
+
+
+def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    for name in changes:
+        if name not in {"status", "assignee", "snoozed_until"}:
+            raise InvalidInput(name, "cannot be changed")
+    if "status" in changes and changes["status"] not in {*OPEN, "resolved"}:
+        raise InvalidInput("status", "must be open, acknowledged or resolved")
+    return dict(changes)
+
+
+def read(connection: Connection, numbers: Sequence[int]) -> list[Incident]:
+    """Incidents by number, with their anomalies' ids."""
+    statement = select(INCIDENT).where(INCIDENT.c.id.in_(list(numbers))).order_by(INCIDENT.c.id)
+    rows = connection.execute(statement).mappings().all()
+    members = _members(connection, [row["id"] for row in rows])
+    return [incident_of(row, members) for row in rows]
+
+
+def read_open(connection: Connection) -> list[Incident]:
+    """All incidents that are not resolved, oldest first."""
+    statement = select(INCIDENT.c.id).where(INCIDENT.c.status.in_(OPEN))
+    return read(connection, list(connection.execute(statement).scalars()))
+
+
+def _members(connection: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
+    members: dict[int, list[str]] = {}
+    statement = (
+        select(ANOMALY.c.incident_id, ANOMALY.c.id)
+        .where(ANOMALY.c.incident_id.in_(list(numbers)))
+        .order_by(ANOMALY.c.timestamp, ANOMALY.c.id)
+    )
+    for incident, anomaly in connection.execute(statement):
+        members.setdefault(incident, []).append(outside("anomaly", anomaly))
+    return members
+
+
+def incident_of(row: RowView, members: Mapping[int, Sequence[str]]) -> Incident:
+    """The incident in a row."""
+    diagnosis = row["diagnosis_id"]
+    return Incident.model_validate(
+        {
+            **row,
+            "id": outside("incident", row["id"]),
+            "severity": SEVERITIES[row["severity"]],
+            "anomaly_ids": tuple(members.get(row["id"], ())),
+            "diagnosis_id": None if diagnosis is None else outside("diagnosis", diagnosis),
+        }
+    )
