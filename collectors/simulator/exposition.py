@@ -47,8 +47,8 @@ def wide_csv(seconds: IntArray, values: FloatArray, columns: Sequence[int]) -> s
     quoted = ['"' + SERIES[i].name.replace('"', '""') + '"' for i in columns]
     lines = [",".join(["timestamp", *quoted])]
     for stamp, row in zip(rfc3339_column(seconds), values[:, list(columns)].tolist(), strict=True):
-        lines.append(stamp + "," + ",".join(map(repr, row)))
-    return "\n".join([*lines, ""]).replace("nan", "")
+        lines.append(stamp + "," + ",".join(map(repr, row)).replace("nan", ""))
+    return "\n".join([*lines, ""])
 
 
 def rfc3339_column(seconds: IntArray) -> list[str]:

@@ -60,7 +60,7 @@ class MarketModel:
         """The market of consecutive steps under the given stress."""
         ar, white = draws.persistent, draws.white
         season = log_activity(steps)
-        excess = 0.26 * ar["volatility"] + 0.13 * ar["symbol_volatility"] + stress["log_volatility"]
+        excess = 0.31 * ar["volatility"] + 0.13 * ar["symbol_volatility"] + stress["log_volatility"]
         sigma = _VOLATILITY_BPS * np.exp(0.42 * season[:, None] + excess)
         loading = _LOADING * (1 - np.clip(stress["decouple"], 0, 1))
         shock = loading * draws.heavy["factor"] + np.sqrt(1 - loading**2) * draws.heavy["symbol"]
@@ -86,7 +86,8 @@ class MarketModel:
             funding_bps=_funding(steps, draws, stress["funding"]),
             correlation=_correlation(loading, ar["correlation"], white["correlation"]),
             season=season,
-            load=log_volume.mean(axis=(1, 2)),
+            # Machines feel a rush less than in proportion: messages are batched, queries cached.
+            load=1.4 * np.tanh(log_volume.mean(axis=(1, 2)) / 1.4),
             excess=excess,
         )
 

@@ -67,6 +67,7 @@ class Schedule:
         if duration is not None and not _SHORTEST <= duration <= _LONGEST:
             raise ValueError("duration_minutes must be between 5 and 360")
         where = target_of(kind, target, KINDS[kind].targets[0])
+        self.incidents(at)
         length = duration or timedelta(minutes=sum(KINDS[kind].minutes) / 2)
         self._requests += 1
         incident = Incident(_REQUESTED + self._requests, kind, where, at, at + length, 1.0, "request")

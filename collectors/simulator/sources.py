@@ -69,7 +69,7 @@ def _pnl(ready: Mapping[str, Any], step: int) -> dict[str, Any]:
         "url": ready["database"],
         "query": (
             "SELECT ts, strategy, venue, symbol, pnl FROM pnl"
-            " WHERE ts > :since AND ts < :until ORDER BY ts LIMIT :limit"
+            " WHERE ts >= :since AND ts < :until ORDER BY ts LIMIT :limit"
         ),
         "bind_time_as": "rfc3339",
         "time_column": "ts",
@@ -78,6 +78,7 @@ def _pnl(ready: Mapping[str, Any], step: int) -> dict[str, Any]:
         "unit": "USD",
         "step_seconds": step,
         "backfill_hours": _HISTORY_HOURS,
+        "overlap_seconds": _POINTS * step,
     }
 
 
