@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from api.auth import INGEST, OPERATE, READ, Caller, TokenBook, allow
+from api.ingest_gate import IngestGate
 from api.metrics import ApiMetrics
 from api.problem import MEDIA_TYPE
 from api.service_port import AnalystService
 from api.settings import ServerSettings
+from api.single_flight import KeyLocks, SingleFlight
 from api.stores import Stores
 
 
@@ -20,6 +22,15 @@ class Doors:
     settings: ServerSettings
     book: TokenBook
     metrics: ApiMetrics
+    gate: IngestGate
+    flights: SingleFlight
+    keys: KeyLocks
+
+    def audit(
+        self, caller: Caller, action: str, subject: str, change: tuple[Any, Any] = (None, None)
+    ) -> None:
+        """Record in the audit log who changed what, from what to what."""
+        self.stores.audit.append(caller.name, action, subject, self.service.real_now(), change=change)
 
 
 def _doors(request: Request) -> Doors:

@@ -1,8 +1,7 @@
-"""Strict JSON: UTF-8 without a mark, no duplicate keys, nothing behind the end, bounded nesting."""
+"""JSON at the door: read strictly, written without what JSON cannot carry."""
 
-import json
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -10,8 +9,7 @@ from pydantic_core import to_json
 from starlette.responses import JSONResponse
 
 from api.problem import HttpProblem
-
-_MAX_DEPTH = 64
+from collectors.strict_json import parse_json
 
 
 class SafeJSONResponse(JSONResponse):
@@ -19,51 +17,6 @@ class SafeJSONResponse(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return to_json(content, inf_nan_mode="null")
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse a body; raises HttpProblem 400. NaN and Infinity become floats, which the models refuse."""
-    if body.startswith(b"\xef\xbb\xbf"):
-        _refuse("starts with a byte order mark")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        _refuse("is not UTF-8")
-    try:
-        value = json.loads(text, object_pairs_hook=_object)
-        _check_depth(value)
-    except json.JSONDecodeError as error:
-        _refuse(f"is not JSON: {error.msg} at character {error.pos}")
-    except (RecursionError, ValueError) as error:
-        # The decoder refuses integers of thousands of digits with a ValueError.
-        _refuse("is nested too deeply" if isinstance(error, RecursionError) else "holds an unusable number")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise HttpProblem(400, "The body names a key twice in one object.")
-    return found
-
-
-def _check_depth(value: Any) -> None:
-    front, depth = [value], 0
-    while front:
-        depth += 1
-        if depth > _MAX_DEPTH:
-            raise RecursionError
-        front = [
-            child
-            for one in front
-            if isinstance(one, (dict, list))
-            for child in (one.values() if isinstance(one, dict) else one)
-            if isinstance(child, (dict, list))
-        ]
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise HttpProblem(400, f"The body {reason}.") from None
 
 
 class _StrictRequest(Request):

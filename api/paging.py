@@ -3,13 +3,15 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from api.problem import invalid
+from db.paging import Page as StoredPage
 from domain.errors import InvalidInput
 from domain.timestamps import parse_rfc3339
 
@@ -45,6 +47,22 @@ Start = Annotated[
 End = Annotated[Instant | None, Query(description="Before this time, RFC 3339 with an offset.")]
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A stretch of time, open where an end is None."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+def _range(start: Start = None, end: End = None) -> Range:
+    check_order(start, end)
+    return Range(start, end)
+
+
+TimeRange = Annotated[Range, Depends(_range)]
+
+
 def check_order(start: datetime | None, end: datetime | None) -> None:
     """Raise a 422 where a range ends before it starts."""
     if start is not None and end is not None and end <= start:
@@ -65,6 +83,11 @@ def decode_cursor(cursor: str | None) -> str | None:
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeError):
         raise invalid("cursor", "is not a cursor of this list") from None
+
+
+def from_store(page: StoredPage[Item]) -> Page[Item]:
+    """A stored page as it is answered."""
+    return Page(items=list(page.items), next_cursor=page.next_cursor)
 
 
 def page_of(items: Sequence[Item], limit: int, cursor: str | None, key: Callable[[Item], str]) -> Page[Item]:

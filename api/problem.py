@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from collectors.ingest import TooManyItems, UnparseableBody
 from domain.errors import (
     AnalystError,
     Conflict,
@@ -41,6 +42,8 @@ STATUS_CODES: Mapping[type[AnalystError], int] = {
     SourceError: 502,
     NotifyError: 502,
     ReasonerError: 503,
+    UnparseableBody: 400,
+    TooManyItems: 413,
 }
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _log = structlog.get_logger()
@@ -61,6 +64,12 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldError] | None = None
+
+
+def schemas() -> dict[str, Any]:
+    """The schemas of an error's body, for the OpenAPI document."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), "Problem": schema}
 
 
 class HttpProblem(Exception):

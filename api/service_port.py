@@ -88,19 +88,6 @@ class ChatAnswer(BaseModel):
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-class ChatMessage(BaseModel):
-    """One message of a thread; `n` counts from 1."""
-
-    model_config = ConfigDict(frozen=True)
-
-    n: int
-    role: str
-    text: str
-    created_at: datetime
-    citations: tuple[Citation, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
-
-
 class InjectedIncident(BaseModel):
     """A demo incident that has just been started; `cause` stays hidden from the analyst."""
 
@@ -128,6 +115,10 @@ class AnalystService(Protocol):
     def live(self) -> LiveFeed:
         """Where cycles, diagnoses and sources announce themselves to open pages."""
 
+    @property
+    def step_s(self) -> int:
+        """The width in seconds of the grid cells of series that are pushed for the first time."""
+
     def now(self) -> datetime:
         """The service's clock (the demo's runs faster than the wall)."""
 
@@ -145,8 +136,8 @@ class AnalystService(Protocol):
     def run_cycle(self) -> Cycle:
         """Run a detection cycle now, or join the one that runs; returns when it ended."""
 
-    def diagnose(self, request: DiagnosisRequest, idempotency_key: str) -> Diagnosis:
-        """Start an investigation, or return the one that this key started; does not wait for its end.
+    def diagnose(self, request: DiagnosisRequest) -> Diagnosis:
+        """Start an investigation, or return the one that an equal request started; does not wait for its end.
 
         Raises:
             InvalidInput: the request names metrics that no series has, or an unusable window.
@@ -181,9 +172,6 @@ class AnalystService(Protocol):
 
     def chat_events(self, message: str, thread_id: str | None, author: str) -> AsyncIterator[RunEvent]:
         """The same answer as it comes into being; ends with `run.finished` or `error`."""
-
-    def chat_messages(self, thread_id: str) -> Sequence[ChatMessage]:
-        """The messages of a thread; raises NotFound."""
 
     def demo_kinds(self) -> Sequence[str]:
         """The incidents that can be injected; empty where this is not the demo."""

@@ -68,4 +68,7 @@ class ServerSettings(BaseModel):
     header_seconds: float = Field(default=10.0, gt=0, le=15, description="Deadline for a request's header.")
     body_seconds: float = Field(default=30.0, gt=0, le=60, description="Deadline for a request's body.")
     session_hours: float = Field(default=12.0, gt=0, le=24 * 31, description="How long a sign-in lasts.")
+    feedback_per_day: int = Field(
+        default=500, ge=1, description="Verdicts of one author in 24 hours; the next one is a 429."
+    )
     max_streams: int = Field(default=500, ge=1, description="Open event streams before 503 is answered.")

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.doors import Door, Operator, Reader, errors
 from api.json_body import StrictRoute
-from api.paging import Cursor, Limit, Page
+from api.paging import Cursor, Limit, Page, from_store
 from domain.cycle import Cycle
 
 router = APIRouter(prefix="/api/v1/cycles", tags=["cycles"], route_class=StrictRoute)
@@ -19,4 +19,4 @@ def run_cycle(door: Door, _caller: Operator) -> Cycle:
 @router.get("", responses=errors())
 def list_cycles(door: Door, _caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[Cycle]:
     """Past cycles, newest first, with durations, counts and errors."""
-    return door.stores.cycles_page(limit, cursor)
+    return from_store(door.stores.cycles.list(limit=limit, cursor=cursor))

@@ -38,9 +38,9 @@ def metrics(door: Door, _caller: Reader) -> Response:
 def _refresh(door: Doors) -> None:
     meters = door.metrics
     meters.streams.set(door.service.live.readers)
-    counts = door.stores.open_incidents_by_severity()
+    severities = [incident.severity for incident in door.stores.incidents.open()]
     for severity in SEVERITIES:
-        meters.open_incidents.labels(severity).set(counts.get(severity, 0))
+        meters.open_incidents.labels(severity).set(severities.count(severity))
     for source in door.service.sources():
         meters.source_up.labels(source.name).set(source.status in {"ok", "warming_up"})
         if source.lag_seconds is not None:

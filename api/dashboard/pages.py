@@ -1,0 +1,176 @@
+"""The dashboard's pages: server-rendered, complete without JavaScript, with a Markdown twin each."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+
+from api.auth import COOKIE, READ, Caller, allow, check_csrf
+from api.dashboard import openapi_page, views
+from api.dashboard.render import page
+from api.doors import Door, Doors, Operator, Reader
+from api.feedback import Verdict, give
+from api.report import anomaly_report, diagnosis_report, incident_report
+from api.routes import diagnoses, incidents
+from domain.feedback import AnomalyVerdict, DiagnosisVerdict
+from domain.incident import IncidentStatus
+
+router = APIRouter(include_in_schema=False)
+Csrf = Annotated[str, Form(max_length=200)]
+Cursor = Annotated[str | None, Query(max_length=500)]
+_MARKDOWN = ".md"
+
+
+class DiagnosisForm(BaseModel):
+    """What the buttons of a diagnosis send; `cancel` is the one without a value of its own."""
+
+    csrf: str = Field(max_length=200)
+    verdict: DiagnosisVerdict | None = None
+    action: int | None = Field(default=None, ge=1, le=10_000)
+    done: bool = True
+    cancel: str = ""
+
+
+@router.get("/")
+def overview(
+    request: Request, door: Door, caller: Reader, state: views.State = "open", cursor: Cursor = None
+) -> Response:
+    """Is anything wrong now, how much does it cost, is somebody on it?"""
+    return page(request, door, caller, "overview.html", views.overview(door, state, cursor))
+
+
+@router.get("/incidents/{incident_id}")
+def incident(request: Request, door: Door, caller: Reader, incident_id: str) -> Response:
+    """One incident."""
+    if incident_id.endswith(_MARKDOWN):
+        return _markdown(_incident_text(door, incident_id.removesuffix(_MARKDOWN)))
+    return page(request, door, caller, "incident.html", views.incident_view(door, incident_id, caller))
+
+
+@router.post("/incidents/{incident_id}")
+def change_incident(
+    door: Door, caller: Operator, incident_id: str, csrf: Csrf, status: Annotated[IncidentStatus, Form()]
+) -> Response:
+    """Acknowledge, resolve or open again."""
+    check_csrf(caller, csrf)
+    incidents.change_incident(door, caller, incident_id, incidents.IncidentChange(status=status))
+    return RedirectResponse(f"/incidents/{incident_id}", 303)
+
+
+@router.get("/anomalies/{anomaly_id}")
+def anomaly(
+    request: Request,
+    door: Door,
+    caller: Reader,
+    anomaly_id: str,
+    window: Literal["1h", "6h", "24h", "7d"] = "24h",
+) -> Response:
+    """What moved, when, how far from expected?"""
+    if anomaly_id.endswith(_MARKDOWN):
+        return _markdown(anomaly_report(door.stores.anomalies.get(anomaly_id.removesuffix(_MARKDOWN))))
+    return page(request, door, caller, "anomaly.html", views.anomaly_view(door, anomaly_id, window, caller))
+
+
+@router.post("/anomalies/{anomaly_id}")
+def act_on_anomaly(
+    door: Door,
+    caller: Operator,
+    anomaly_id: str,
+    csrf: Csrf,
+    verdict: Annotated[AnomalyVerdict | None, Form()] = None,
+) -> Response:
+    """Judge it, or without a verdict diagnose it."""
+    check_csrf(caller, csrf)
+    found = door.stores.anomalies.get(anomaly_id)
+    if verdict is not None:
+        give(door, caller, Verdict("anomaly", found.id, verdict))
+        return RedirectResponse(f"/anomalies/{found.id}", 303)
+    started = diagnoses.start(door, diagnoses.Investigation(anomaly_id=found.id))
+    return RedirectResponse(f"/diagnoses/{started}", 303)
+
+
+@router.get("/diagnoses/{diagnosis_id}")
+def diagnosis(request: Request, door: Door, caller: Reader, diagnosis_id: str) -> Response:
+    """Why do you believe it, what else could it be, what do I do first?"""
+    if diagnosis_id.endswith(_MARKDOWN):
+        return _markdown(diagnosis_report(door.stores.diagnoses.get(diagnosis_id.removesuffix(_MARKDOWN))))
+    return page(request, door, caller, "diagnosis.html", views.diagnosis_view(door, diagnosis_id, caller))
+
+
+@router.post("/diagnoses/{diagnosis_id}")
+def act_on_diagnosis(
+    door: Door,
+    caller: Operator,
+    diagnosis_id: str,
+    form: Annotated[DiagnosisForm, Form()],
+) -> Response:
+    """Judge it, tick one of its actions, or with neither cancel it."""
+    check_csrf(caller, form.csrf)
+    found = door.stores.diagnoses.get(diagnosis_id)
+    if form.verdict is not None:
+        give(door, caller, Verdict("diagnosis", found.id, form.verdict))
+    elif form.action is not None:
+        diagnoses.tick_action(door, caller, found.id, form.action, diagnoses.ActionChange(done=form.done))
+    else:
+        diagnoses.cancel_diagnosis(door, caller, found.id)
+    return RedirectResponse(f"/diagnoses/{found.id}", 303)
+
+
+@router.get("/login")
+def login(request: Request, door: Door) -> Response:
+    """Ask for a token; without configured tokens there is nothing to sign in to."""
+    if not door.book:
+        return RedirectResponse("/", 303)
+    return page(request, door, None, "login.html", None, wrong=False)
+
+
+@router.post("/login")
+def sign_in(request: Request, door: Door, token: Annotated[str, Form(max_length=4_096)]) -> Response:
+    """Exchange a token for a signed cookie."""
+    lifetime = timedelta(hours=door.settings.session_hours)
+    cookie = door.book.sign_in(token.strip().encode("utf-8", "replace"), door.service.real_now() + lifetime)
+    if cookie is None:
+        return page(request, door, None, "login.html", None, wrong=True, status=401)
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(lifetime.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/logout")
+def sign_out(caller: Annotated[Caller, allow(READ)], csrf: Csrf) -> Response:
+    """Forget the cookie."""
+    check_csrf(caller, csrf)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/docs")
+def docs(request: Request, door: Door, caller: Reader) -> Response:
+    """The API, readable."""
+    return page(request, door, caller, "docs.html", None, **openapi_page.content(request.app.openapi()))
+
+
+@router.get("/openapi.json")
+def openapi(request: Request, _caller: Reader) -> Response:
+    """The API, machine-readable."""
+    return JSONResponse(request.app.openapi())
+
+
+def _incident_text(door: Doors, incident_id: str) -> str:
+    found = door.stores.incidents.get(incident_id)
+    diagnosed = door.stores.diagnoses.get(found.diagnosis_id) if found.diagnosis_id else None
+    return incident_report(found, views.members(door, found), diagnosed)
+
+
+def _markdown(text: str) -> Response:
+    return PlainTextResponse(text, media_type="text/markdown")

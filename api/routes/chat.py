@@ -1,0 +1,117 @@
+"""The chat: questions about the desk, answered from stored facts."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+from starlette.responses import StreamingResponse
+
+from api.auth import Caller
+from api.doors import Door, Doors, Reader, errors
+from api.feedback import Verdict, give
+from api.json_body import SafeJSONResponse, StrictRoute
+from api.paging import Cursor, Limit, Page, page_of
+from api.service_port import ChatAnswer, Citation, RunEvent, ToolCall
+from db.records import ChatMessage
+from domain.errors import NotFound
+from domain.feedback import Feedback
+
+router = APIRouter(prefix="/api/v1/chat", tags=["chat"], route_class=StrictRoute)
+ThreadId = Annotated[str, Path(max_length=200)]
+
+_STREAM = {"X-Accel-Buffering": "no"}
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    message: str = Field(min_length=1, max_length=8_000)
+    thread_id: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class Message(BaseModel):
+    """One message of a thread; `n` counts from 1."""
+
+    n: int
+    role: str
+    text: str
+    created_at: datetime
+    citations: list[Citation]
+    tool_calls: list[ToolCall]
+
+    @classmethod
+    def of(cls, stored: ChatMessage) -> "Message":
+        """The outside form."""
+        return cls(
+            n=stored.n,
+            role=stored.role,
+            text=stored.text,
+            created_at=stored.at,
+            citations=[Citation.model_validate(one) for one in stored.citations],
+            tool_calls=[ToolCall.model_validate(one) for one in stored.tool_calls],
+        )
+
+
+class ChatFeedback(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Literal["correct", "incorrect"]
+    comment: str | None = Field(default=None, max_length=5_000)
+
+
+@router.post("", response_model=ChatAnswer, responses=errors(404, body=True))
+async def ask(door: Door, caller: Reader, request: Request, body: Question) -> Response:
+    """Answer a question; with `Accept: text/event-stream` as it comes into being."""
+    if body.thread_id is not None:
+        await run_in_threadpool(_check_owner, door, caller, body.thread_id)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        events = door.service.chat_events(body.message, body.thread_id, caller.name)
+        return StreamingResponse(_encoded(events), headers=_STREAM, media_type="text/event-stream")
+    answer = await run_in_threadpool(door.service.chat, body.message, body.thread_id, caller.name)
+    return SafeJSONResponse(answer)
+
+
+@router.get("/{thread_id}", responses=errors(404))
+def messages(
+    door: Door, caller: Reader, thread_id: ThreadId, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Message]:
+    """The messages of a thread, oldest first."""
+    found = _own(door, caller, thread_id)
+    return page_of(found, limit, cursor, key=lambda message: f"{message.n:09d}")
+
+
+@router.post("/{thread_id}/messages/{n}/feedback", status_code=201, responses=errors(404, body=True))
+def give_feedback(
+    door: Door,
+    caller: Reader,
+    thread_id: ThreadId,
+    n: Annotated[int, Path(ge=1, le=1_000_000)],
+    body: ChatFeedback,
+) -> Feedback:
+    """Say whether an answer was right."""
+    if n > len(_own(door, caller, thread_id)):
+        raise NotFound("message", str(n))
+    return give(door, caller, Verdict("chat", f"{thread_id}/{n}", body.verdict, comment=body.comment))
+
+
+def _own(door: Doors, caller: Caller, thread_id: str) -> list[Message]:
+    """The messages of a thread of the caller; another one's is as if it were not there."""
+    _check_owner(door, caller, thread_id)
+    return [Message.of(one) for one in door.stores.chats.messages(thread_id)]
+
+
+def _check_owner(door: Doors, caller: Caller, thread_id: str) -> None:
+    if door.stores.chats.thread(thread_id).owner != caller.name and caller.role != "admin":
+        raise NotFound("thread", thread_id)
+
+
+async def _encoded(events: AsyncIterator[RunEvent]) -> AsyncIterator[bytes]:
+    async for event in events:
+        number = str(event.seq) if event.seq else None
+        data = to_json(event.data, inf_nan_mode="null").decode()
+        yield format_sse_event(event=event.event, data_str=data, id=number)
