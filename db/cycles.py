@@ -45,8 +45,12 @@ class CycleStore:
                 raise NotFound("cycle", str(cycle.id))
         return cycle
 
-    def missed(
-        self, slots: Sequence[datetime], reason: str, covered_by: int | None, now: datetime
+    def record_missed(
+        self,
+        slots: Sequence[datetime],
+        covered_by: int | None,
+        now: datetime,
+        reason: str = "nobody ran this slot in time",
     ) -> list[Cycle]:
         """Record slots that nobody worked on; those that have a row already are left out."""
         recorded: list[Cycle] = []
@@ -91,6 +95,11 @@ class CycleStore:
         with self._database.read() as connection:
             row = connection.execute(statement).mappings().first()
         return None if row is None else _cycle(row)
+
+    def latest_slot(self) -> datetime | None:
+        """The latest scheduled time that has a row."""
+        last = self.last()
+        return None if last is None else last.scheduled_for
 
     def list(self, limit: int = 100, cursor: str | None = None) -> Page[Cycle]:
         """Cycles by slot, newest first."""

@@ -1,8 +1,8 @@
 """The outbox: messages decided and stored in one transaction, delivered at least once, never lost.
 
-A worker claims a message for a while, delivers it and says so. Where it dies in between, the claim runs
-out and the message comes back marked as a possible repeat. Messages about one subject to one receiver
-leave in order: a later one waits until the earlier ones were sent or parked.
+A worker claims messages for a while, delivers them and says so. Where it dies in between, the claim runs
+out and the messages come back marked as possible repeats. While messages about one subject to one receiver
+are claimed, no other worker gets further ones about it.
 """
 
 from collections.abc import Sequence
@@ -62,33 +62,37 @@ class OutboxStore:
 
     def claim(self, now: datetime, lease: timedelta, limit: int = 10) -> list[OutboxMessage]:
         """Take due messages for the time of the lease; no other worker gets them meanwhile."""
-        earlier = _OUTBOX.alias()
-        blocked = exists().where(
-            earlier.c.receiver == _OUTBOX.c.receiver,
-            earlier.c.subject == _OUTBOX.c.subject,
-            earlier.c.id < _OUTBOX.c.id,
-            earlier.c.state.in_(("pending", "claimed")),
+        other = _OUTBOX.alias()
+        busy = exists().where(
+            other.c.receiver == _OUTBOX.c.receiver,
+            other.c.subject == _OUTBOX.c.subject,
+            other.c.state == "claimed",
+            other.c.lease_until > now,
         )
-        statement = select(_OUTBOX.c.id).where(_due(now), ~blocked).order_by(_OUTBOX.c.id).limit(limit)
+        statement = select(_OUTBOX.c.id).where(_due(now), ~busy).order_by(_OUTBOX.c.id).limit(limit)
         with self._database.write(Lock.OUTBOX) as connection:
             numbers = list(connection.execute(statement).scalars())
             taken = [number for number in numbers if _take(connection, number, now, now + lease)]
             return _read(connection, _OUTBOX.c.id.in_(taken))
 
-    def sent(self, message_id: int, remote_ref: str | None, now: datetime, also: Sequence[int] = ()) -> None:
+    def sent(self, message_id: int, remote_ref: str | None, now: datetime) -> None:
         """A message was delivered.
 
         Args:
             message_id: of a claimed message.
             remote_ref: how the receiver calls the message; later ones about the subject can update it.
             now: when.
-            also: waiting messages about the same subject that this one told as well.
         """
+        values = {
+            "state": "sent",
+            "sent_at": now,
+            "lease_until": None,
+            "error": None,
+            "remote_ref": remote_ref,
+        }
         with self._database.write(Lock.OUTBOX) as connection:
             message = _one(connection, message_id)
-            values = {"state": "sent", "sent_at": now, "lease_until": None, "error": None}
-            done = _OUTBOX.c.id.in_([message_id, *also])
-            connection.execute(update(_OUTBOX).where(done).values(remote_ref=remote_ref, **values))
+            connection.execute(update(_OUTBOX).where(_OUTBOX.c.id == message_id).values(**values))
             if remote_ref is not None:
                 ref = {"receiver": message.receiver, "subject": message.subject, "remote_ref": remote_ref}
                 upsert(connection, _REF, ("receiver", "subject"), [ref])
@@ -111,27 +115,17 @@ class OutboxStore:
         with self._database.write(Lock.OUTBOX) as connection:
             return int(connection.execute(statement).rowcount)
 
-    def following(self, message: OutboxMessage) -> list[OutboxMessage]:
-        """Messages to the same receiver about the same subject that wait behind this one."""
-        with self._database.read() as connection:
-            return _read(
-                connection,
-                _OUTBOX.c.receiver == message.receiver,
-                _OUTBOX.c.subject == message.subject,
-                _OUTBOX.c.id > message.id,
-                _OUTBOX.c.state == "pending",
-            )
-
     def about(self, receiver: str, subject: str) -> list[OutboxMessage]:
         """All messages to a receiver about a subject, oldest first."""
         with self._database.read() as connection:
             return _read(connection, _OUTBOX.c.receiver == receiver, _OUTBOX.c.subject == subject)
 
-    def recent(self, since: datetime, incident_ids: Sequence[str]) -> list[OutboxMessage]:
-        """Messages stored since an instant, and all about these incidents, oldest first."""
+    def recent(self, since: datetime, incident_ids: Sequence[str] = ()) -> list[OutboxMessage]:
+        """Messages stored since an instant and, whatever their age, all about subjects of some incidents."""
         numbers = [inside("incident", one) for one in incident_ids]
+        subjects = select(_OUTBOX.c.subject).where(_OUTBOX.c.incident_id.in_(numbers))
         with self._database.read() as connection:
-            return _read(connection, or_(_OUTBOX.c.created_at >= since, _OUTBOX.c.incident_id.in_(numbers)))
+            return _read(connection, or_(_OUTBOX.c.created_at >= since, _OUTBOX.c.subject.in_(subjects)))
 
     def remote_ref(self, receiver: str, subject: str) -> str | None:
         """How a receiver calls its message about a subject, if it has one."""

@@ -16,6 +16,8 @@ class OutboxRow(Row, table=True):
     __table_args__ = (
         Index("ix_outbox_state", "state", "not_before"),
         Index("ix_outbox_receiver_subject", "receiver", "subject", "id"),
+        Index("ix_outbox_incident_id", "incident_id"),
+        Index("ix_outbox_created_at", "created_at", "id"),
         {"sqlite_autoincrement": True},
     )
 

@@ -205,6 +205,8 @@ def _upgrade_tables() -> None:
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_outbox_dedupe_key")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_outbox_created_at", "outbox", ["created_at", "id"], unique=False)
+    op.create_index("ix_outbox_incident_id", "outbox", ["incident_id"], unique=False)
     op.create_index("ix_outbox_receiver_subject", "outbox", ["receiver", "subject", "id"], unique=False)
     op.create_index("ix_outbox_state", "outbox", ["state", "not_before"], unique=False)
     op.create_table(
@@ -441,6 +443,8 @@ def _downgrade_tables() -> None:
     op.drop_table("rule")
     op.drop_index("ix_outbox_state", table_name="outbox")
     op.drop_index("ix_outbox_receiver_subject", table_name="outbox")
+    op.drop_index("ix_outbox_incident_id", table_name="outbox")
+    op.drop_index("ix_outbox_created_at", table_name="outbox")
     op.drop_table("outbox")
     op.drop_index("ix_model_call_subject", table_name="model_call")
     op.drop_index("ix_model_call_at", table_name="model_call")
