@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.simulator.incidents import KINDS
+from collectors.simulator.kinds import KINDS
 from collectors.simulator.process import Options, run
 from collectors.simulator.schedule import FIRST_KIND
 from domain.errors import AnalystError

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from collectors.simulator.exposition import OPENMETRICS_TYPE, json_feed, openmetrics, rss
-from collectors.simulator.incidents import KINDS
+from collectors.simulator.kinds import KINDS
 from collectors.simulator.simulation import Simulation
 
 _CHANGES: Final = ("deploy", "config_change", "notice")

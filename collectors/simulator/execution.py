@@ -24,6 +24,7 @@ from collectors.simulator.layout import (
 )
 from collectors.simulator.market import Market, day_share
 from collectors.simulator.noise import Draws
+from collectors.simulator.season import nightly_job
 from domain.series import FloatArray, IntArray
 
 Stress = dict[str, FloatArray]
@@ -32,6 +33,7 @@ _ACK_MS: Final = np.array([9.0, 16.0, 13.0])
 _RISK_MS: Final = 2.2
 _CPU: Final = np.array([31.0, 42.0, 36.0])
 _CPU_LOAD: Final = np.array([7.0, 8.5, 5.5])
+_CPU_JOB: Final = np.array([0.0, 0.0, 7.0])
 _MEMORY: Final = np.array([38.0, 52.0, 47.0])
 _DISK: Final = np.array([41.0, 55.0, 48.0])
 _HOME_VOLATILITY: Final = np.array([11.0, 14.5, 20.0])
@@ -90,11 +92,12 @@ def platform_of(
     load = market.load[:, None]
     ack = _ACK_MS * np.exp(0.12 * load + 0.07 * ar["ack"] + 0.05 * heavy["ack"] + stress["gateway_latency"])
     late = np.log(ack / _ACK_MS)
-    connections = 17 + 4 * load + 1.6 * ar["database"][:, :1] + stress["connections"]
+    job = nightly_job(steps)[:, None]
+    connections = 17 + 3 * job + 4 * load + 1.6 * ar["database"][:, :1] + stress["connections"]
     pool = 0.35 * np.exp(0.25 * load + 0.18 * white["database"][:, 1:2] + stress["pool_wait"])
     risk = _RISK_MS * np.exp(0.08 * load + 0.07 * ar["risk"] + 0.04 * heavy["risk"]) + 0.85 * (pool - 0.35)
     busy = _host_activity(activity)
-    cpu = _CPU + _CPU_LOAD * busy + 1.6 * ar["cpu"] + 1.1 * white["cpu"] + stress["cpu"]
+    cpu = _CPU + _CPU_LOAD * busy + 1.6 * ar["cpu"] + 1.1 * white["cpu"] + stress["cpu"] + _CPU_JOB * job
     memory = _MEMORY + 2.2 * ar["memory"] + 3.0 * day_share(steps)[:, None] + stress["memory"]
     return Platform(
         ack_ms=ack,
@@ -108,6 +111,7 @@ def platform_of(
         database_ms=3.6
         * np.exp(
             0.18 * load
+            + 0.30 * job
             + 0.08 * ar["database"][:, 1:2]
             + 0.06 * white["database"][:, 2:3]
             + stress["database_latency"]

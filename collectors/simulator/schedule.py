@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from collectors.simulator.incidents import KINDS, Incident, Origin, target_of
+from collectors.simulator.incidents import Incident, Origin, target_of
+from collectors.simulator.kinds import KINDS
 
 HISTORY_DAYS: Final = 14
 FIRST_KIND: Final = "venue_gateway_latency"
@@ -38,6 +39,7 @@ class Schedule:
     ) -> None:
         self._seed = seed
         self._every = every
+        self._first = first
         self._fixed = self._past(start, first)
         self._quiet_from = start
         if first is not None:
@@ -88,11 +90,15 @@ class Schedule:
 
     def _plan(self, n: int, every: timedelta) -> Incident:
         cycle, place = divmod(n, len(KINDS))
-        order = np.random.default_rng([self._seed, 4, 1, cycle]).permutation(len(KINDS))
+        shuffled = np.random.default_rng([self._seed, 4, 1, cycle]).permutation(len(KINDS))
+        # What is under way at the start comes last in the first round.
+        kinds = sorted(
+            (list(KINDS)[i] for i in shuffled), key=lambda kind: cycle == 0 and kind == self._first
+        )
         generator = np.random.default_rng([self._seed, 4, 2, n])
         pause = (every - _TYPICAL_LENGTH) * float(generator.uniform(0.8, 1.2))
         at = self._quiet_from + max(pause, _SHORTEST_QUIET)
-        return _drawn(generator, _SCHEDULED + n, list(KINDS)[order[place]], at, "schedule")
+        return _drawn(generator, _SCHEDULED + n, kinds[place], at, "schedule")
 
 
 def _drawn(generator: np.random.Generator, number: int, kind: str, at: datetime, origin: Origin) -> Incident:

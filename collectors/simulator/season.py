@@ -29,6 +29,13 @@ def log_activity(steps: IntArray) -> FloatArray:
     return level + np.where(steps % (3600 // STEP_S) == 0, 0.06, 0.0)
 
 
+def nightly_job(steps: IntArray) -> FloatArray:
+    """1 while the reports of the day before are made (02:00 to 02:20 UTC), else 0."""
+    minutes = (steps % STEPS_PER_DAY) * (STEP_S // 60)
+    busy: FloatArray = ((minutes >= 120) & (minutes < 140)).astype(np.float64)
+    return busy
+
+
 def funding_period_starts(steps: IntArray) -> IntArray:
     """The step at which the funding period of each step began."""
     width = _FUNDING_HOURS * 3600 // STEP_S

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from collectors.simulator.desk import Block, Desk
-from collectors.simulator.incidents import KINDS, Incident
+from collectors.simulator.incidents import Incident
+from collectors.simulator.kinds import KINDS
 from collectors.simulator.layout import CELL_STRATEGY, STEPS_PER_DAY, STRATEGIES
 from collectors.simulator.vocabulary import SERIES
 from domain.series import FloatArray

@@ -8,7 +8,8 @@ import pytest
 
 from collectors.simulator.clock import SimulatedClock
 from collectors.simulator.headlines import harmless_items, incident_items, visible
-from collectors.simulator.incidents import KINDS, Incident
+from collectors.simulator.incidents import Incident
+from collectors.simulator.kinds import KINDS
 from collectors.simulator.layout import HOSTS, STRATEGIES
 from collectors.simulator.loglines import QUIET, LogLine, LogWriter
 from collectors.simulator.schedule import Schedule
