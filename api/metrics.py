@@ -6,7 +6,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_CYCLE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 class ApiMetrics:
@@ -14,12 +13,7 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "analyst_http_requests",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
+        self.requests = self._counter("http_requests", "Requests answered.", "method", "route", "status")
         self.seconds = Histogram(
             "analyst_http_request_seconds",
             "Time to the first byte of the answer.",
@@ -27,37 +21,21 @@ class ApiMetrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
-        self.ingested = Counter(
-            "analyst_ingested",
-            "Samples and events by what became of them.",
-            ("kind", "fate"),
-            registry=self.registry,
+        self.ingested = self._counter(
+            "ingested", "Samples and events by what became of them.", "kind", "fate"
         )
-        self.cycle_seconds = Histogram(
-            "analyst_cycle_seconds",
-            "Duration of detection cycles.",
-            registry=self.registry,
-            buckets=_CYCLE_BUCKETS,
-        )
-        self.open_incidents = Gauge(
-            "analyst_open_incidents",
-            "Incidents that are not resolved.",
-            ("severity",),
-            registry=self.registry,
-        )
-        self.source_up = Gauge(
-            "analyst_source_up",
-            "1 while a source is read without trouble.",
-            ("source",),
-            registry=self.registry,
-        )
-        self.source_lag = Gauge(
-            "analyst_source_lag_seconds",
-            "Age of the newest data of a source.",
-            ("source",),
-            registry=self.registry,
-        )
-        self.streams = Gauge("analyst_streams", "Open event streams.", registry=self.registry)
+        self.open_incidents = self._gauge("open_incidents", "Incidents that are not resolved.", "severity")
+        self.source_up = self._gauge("source_up", "1 while a source is read without trouble.", "source")
+        self.source_lag = self._gauge("source_lag_seconds", "Age of the newest data of a source.", "source")
+        self.cycle_ms = self._gauge("last_cycle_milliseconds", "Duration of the last cycle by step.", "step")
+        self.cycle_age = self._gauge("last_cycle_age_seconds", "Time since the last cycle ended.")
+        self.streams = self._gauge("streams", "Open event streams.")
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"analyst_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"analyst_{name}", meaning, labels, registry=self.registry)
 
 
 class MetricsMiddleware:

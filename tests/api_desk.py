@@ -37,7 +37,6 @@ from domain.cycle import Cycle, SourceHealth, StepTime
 from domain.diagnosis import STEP_NAMES, Action, Diagnosis, DiagnosisRequest, Hypothesis, Step
 from domain.errors import InvalidInput, NotFound
 from domain.evidence import Evidence, TimeWindow
-from domain.incident import Incident
 from domain.money import Impact, ImpactPart
 from domain.rule import Rule
 from domain.series import SampleBatch, Series, SeriesKey, Window
@@ -119,8 +118,7 @@ class FakeAnalyst:
         self.stores.runs.finish(run.id, "done", self.instant, ("run.finished", {"status": "done"}))
 
     def cancel_diagnosis(self, diagnosis_id: str) -> Diagnosis:
-        found = self.stores.diagnoses.get(diagnosis_id)
-        return found
+        return self.stores.diagnoses.get(diagnosis_id)
 
     def what_if(self, rule: Rule, start: datetime, end: datetime) -> WhatIf:
         return WhatIf(appear=(anomaly(rule=rule.name),))

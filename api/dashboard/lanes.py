@@ -9,7 +9,6 @@ from api.dashboard.svg import Lane, Mark, Region
 from api.stores import Stores
 from domain.anomaly import Anomaly
 from domain.event import Event
-from domain.incident import last_activity
 from domain.series import FloatArray, IntArray, Series, floor_to_step
 from domain.timestamps import to_microseconds
 
@@ -33,6 +32,7 @@ def lane(
     values = cells(stores, series, start, step, n)
     own = [one for one in anomalies if name in one.affected_metrics]
     low, high = _band(own, start, step, values)
+    end = start + timedelta(seconds=step * n)
     return Lane(
         title=name,
         unit=series.unit,
@@ -41,7 +41,7 @@ def lane(
         values=values,
         low=low,
         high=high,
-        regions=tuple(_region(one, step) for one in own),
+        regions=tuple(_region(one, step, end) for one in own),
         marks=tuple(Mark(event.timestamp, f"{event.kind}: {event.text[:200]}") for event in events),
     )
 
@@ -85,12 +85,14 @@ def _band(
         if one.expected.low is None and one.expected.high is None:
             continue
         first = max(0, int((one.timestamp - start).total_seconds() // step))
-        last = int((last_activity(one) - start).total_seconds() // step) + 1
+        last = len(values)
+        if one.ended_at is not None:
+            last = max(0, int((one.ended_at - start).total_seconds() // step))
         low[first:last] = float(finite.min()) if one.expected.low is None else one.expected.low
         high[first:last] = float(finite.max()) if one.expected.high is None else one.expected.high
     return low, high
 
 
-def _region(anomaly: Anomaly, step: int) -> Region:
-    end = max(last_activity(anomaly), anomaly.timestamp + timedelta(seconds=step))
+def _region(anomaly: Anomaly, step: int, now: datetime) -> Region:
+    end = max(anomaly.ended_at or now, anomaly.timestamp + timedelta(seconds=step))
     return Region(anomaly.timestamp, end, anomaly.severity, f"{anomaly.id}: {anomaly.severity}")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from api.auth import COOKIE, READ, Caller, allow, check_csrf
-from api.dashboard import openapi_page, views
+from api.dashboard import incident_list, openapi_page, views
 from api.dashboard.render import page
 from api.doors import Door, Doors, Operator, Reader
 from api.feedback import Verdict, give
@@ -35,10 +35,10 @@ class DiagnosisForm(BaseModel):
 
 @router.get("/")
 def overview(
-    request: Request, door: Door, caller: Reader, state: views.State = "open", cursor: Cursor = None
+    request: Request, door: Door, caller: Reader, state: incident_list.State = "open", cursor: Cursor = None
 ) -> Response:
     """Is anything wrong now, how much does it cost, is somebody on it?"""
-    return page(request, door, caller, "overview.html", views.overview(door, state, cursor))
+    return page(request, door, caller, "overview.html", incident_list.overview(door, state, cursor))
 
 
 @router.get("/incidents/{incident_id}")

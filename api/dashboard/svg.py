@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -15,6 +15,7 @@ _SPARK = (120.0, 28.0)
 _CHART = (960.0, 240.0)
 _MARGIN_LEFT, _MARGIN_BOTTOM, _MARGIN_TOP = 64.0, 24.0, 10.0
 _MAX_POINTS = 1_600
+_TIME_STEPS = (60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 43_200, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +194,12 @@ def _band(lane: Lane, bounds: tuple[float, float]) -> str:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]])))
     half = (_CHART[0] - _MARGIN_LEFT) / len(xs) / 2
     for first, last in zip(edges[::2], edges[1::2], strict=True):
-        columns = range(first, last)
-        upper = [f"{xs[i]:.1f} {highs[i]:.1f}" for i in columns]
-        lower = [f"{xs[i]:.1f} {lows[i]:.1f}" for i in reversed(columns)]
-        if len(columns) == 1:
-            i = int(first)
-            upper = [f"{xs[i] - half:.1f} {highs[i]:.1f}", f"{xs[i] + half:.1f} {highs[i]:.1f}"]
-            lower = [f"{xs[i] + half:.1f} {lows[i]:.1f}", f"{xs[i] - half:.1f} {lows[i]:.1f}"]
+        # From the left edge of the first cell to the right edge of the last one.
+        columns = np.arange(first, last)
+        across = np.concatenate([[xs[first] - half], xs[columns], [xs[last - 1] + half]])
+        rows = np.concatenate([[first], columns, [last - 1]])
+        upper = [f"{x:.1f} {highs[i]:.1f}" for x, i in zip(across, rows, strict=True)]
+        lower = [f"{x:.1f} {lows[i]:.1f}" for x, i in zip(across[::-1], rows[::-1], strict=True)]
         parts.append(f'<path class="band" d="M{"L".join(upper + lower)}Z"/>')
     return "".join(parts)
 
@@ -235,8 +235,7 @@ def _grid(lane: Lane, bounds: tuple[float, float]) -> str:
             f'<text class="tick" x="{_MARGIN_LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">'
             f"{fmt.number(tick)}</text>"
         )
-    for i in range(1, 6):
-        instant = lane.start + (lane.end - lane.start) * i / 6
+    for instant in time_ticks(lane.start, lane.end):
         x = _x(lane, instant)
         text = f"{instant:%H:%M}" if lane.end - lane.start <= timedelta(days=2) else f"{instant:%m-%d %H:%M}"
         parts.append(
@@ -252,6 +251,15 @@ def ticks(low: float, high: float) -> list[float]:
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
     first = math.ceil(low / step)
     return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
+
+
+def time_ticks(start: datetime, end: datetime) -> list[datetime]:
+    """Round times in an interval, at most six and away from its edges."""
+    span = (end - start).total_seconds()
+    step = next((one for one in _TIME_STEPS if span / one <= 6), math.ceil(span / 6 / 86_400) * 86_400)
+    first = math.ceil((start.timestamp() + span * 0.04) / step)
+    last = math.floor((end.timestamp() - span * 0.04) / step)
+    return [datetime.fromtimestamp(i * step, UTC) for i in range(first, last + 1)]
 
 
 def _first(values: FloatArray) -> float | None:

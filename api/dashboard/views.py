@@ -1,17 +1,15 @@
 """What each page shows, gathered from the stores; templates only lay it out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from markupsafe import Markup
 
 from api.auth import OPERATE, Caller
 from api.dashboard import fmt
-from api.dashboard.header import Header, header_of
 from api.dashboard.lanes import lane
-from api.dashboard.svg import Lane, bar, chart, sparkline
+from api.dashboard.svg import Lane, bar, chart
 from api.doors import Doors
 from api.explanation import Explanation, explain
 from db.anomalies import AnomalyFilter
@@ -19,57 +17,16 @@ from domain.anomaly import Anomaly
 from domain.diagnosis import Diagnosis, Hypothesis
 from domain.errors import NotFound
 from domain.event import Event
-from domain.incident import Incident, IncidentStatus, lead_anomaly
-from domain.series import Window
+from domain.incident import Incident
 
-__all__ = ["Header", "anomaly_view", "diagnosis_view", "header_of", "incident_view", "overview"]
-
-State = Literal["open", "acknowledged", "resolved", "all"]
 WINDOWS = {
     "1h": timedelta(hours=1),
     "6h": timedelta(hours=6),
     "24h": timedelta(hours=24),
     "7d": timedelta(days=7),
 }
-_STATUSES: Mapping[State, tuple[IncidentStatus, ...] | None] = {
-    "open": ("open", "acknowledged"),
-    "acknowledged": ("acknowledged",),
-    "resolved": ("resolved",),
-    "all": None,
-}
-_PAGE = 50
 _MAX_LANES = 6
-_SPARK_SPAN = timedelta(hours=6)
 _MARK_KINDS = {"deploy", "config_change", "notice", "news"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An incident in the list: everything a reader needs without a click."""
-
-    id: str
-    severity: str
-    metric: str
-    others: int
-    spark: Markup
-    impact: str
-    sigma: str
-    age: str
-    cause: str
-    confidence: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    state: State
-    open: int
-    unacknowledged: int
-    impact: str
-    since: str
-    rows: list[Row]
-    next_cursor: str | None
-    empty_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +93,11 @@ class DiagnosisView:
     editable: bool
 
 
-def overview(door: Doors, state: State, cursor: str | None) -> Overview:
-    """The list of incidents under one sentence that says whether anything is wrong."""
-    open_ones = door.stores.incidents.open()
-    page = door.stores.incidents.list(_STATUSES[state], limit=_PAGE, cursor=cursor)
-    incidents: Sequence[Incident] = page.items
-    losses = [one.impact for one in open_ones if one.impact is not None]
-    now = door.service.now()
-    return Overview(
-        state=state,
-        open=len(open_ones),
-        unacknowledged=sum(one.status == "open" for one in open_ones),
-        impact=fmt.amount(sum(one.amount for one in losses), losses[0].unit) if losses else "",
-        since=fmt.clock(min((one.started_at for one in open_ones), default=None), now) if open_ones else "",
-        rows=[_row(door, one, now) for one in incidents],
-        next_cursor=page.next_cursor,
-        empty_reason=_empty_reason(door),
-    )
-
-
 def incident_view(door: Doors, incident_id: str, caller: Caller) -> IncidentView:
     """An incident with what moved in it."""
     incident = door.stores.incidents.get(incident_id)
     anomalies = members(door, incident)
-    diagnosis = _diagnosis_of(door, incident)
+    diagnosis = diagnosis_of(door, incident)
     until = incident.ended_at or door.service.now()
     around = max(timedelta(hours=3), (until - incident.started_at) * 2)
     window = (incident.started_at - around, min(until + around / 4, door.service.now()))
@@ -168,8 +106,8 @@ def incident_view(door: Doors, incident_id: str, caller: Caller) -> IncidentView
         incident,
         anomalies,
         diagnosis,
-        _cause(diagnosis),
-        _confidence(diagnosis),
+        cause_words(diagnosis),
+        confidence_words(diagnosis),
         _pictures(door, names, window, anomalies),
         caller.role in OPERATE,
     )
@@ -202,8 +140,8 @@ def diagnosis_view(door: Doors, diagnosis_id: str, caller: Caller) -> DiagnosisV
     unit = found.impact.unit if found.impact else ""
     return DiagnosisView(
         diagnosis=found,
-        cause=_cause(found),
-        confidence=_confidence(found),
+        cause=cause_words(found),
+        confidence=confidence_words(found),
         outcome=fmt.words(found.outcome or found.status),
         reasoner=f"{found.reasoner}{f' ({found.llm_model_used})' if found.llm_model_used else ''}",
         took=fmt.milliseconds(found.analysis_duration * 1000),
@@ -223,32 +161,6 @@ def members(door: Doors, incident: Incident) -> list[Anomaly]:
     """The anomalies of an incident by onset."""
     found = door.stores.anomalies.iterate(AnomalyFilter(incident_id=incident.id))
     return sorted(found, key=lambda one: (one.timestamp, one.key))
-
-
-def _row(door: Doors, incident: Incident, now: datetime) -> Row:
-    anomalies = members(door, incident)
-    lead = lead_anomaly(anomalies) if anomalies else None
-    diagnosis = _diagnosis_of(door, incident)
-    return Row(
-        id=incident.id,
-        severity=incident.severity,
-        metric=lead.affected_metrics[0] if lead else incident.title,
-        others=max(len(anomalies) - 1, 0),
-        spark=_spark(door, lead) if lead else Markup(""),
-        impact=fmt.money(incident.impact),
-        sigma=fmt.sigma(lead.z_score if lead else None),
-        age=fmt.duration((incident.ended_at or now) - incident.started_at),
-        cause=_cause(diagnosis),
-        confidence=_confidence(diagnosis),
-        state=incident.status,
-    )
-
-
-def _spark(door: Doors, anomaly: Anomaly) -> Markup:
-    until = min(door.service.now(), (anomaly.ended_at or door.service.now()) + timedelta(minutes=30))
-    drawn = lane(door.stores, anomaly.affected_metrics[0], (until - _SPARK_SPAN, until))
-    odd = int((anomaly.timestamp - drawn.start).total_seconds() // drawn.step_s)
-    return sparkline(drawn.values, max(odd, 0))
 
 
 def _pictures(
@@ -296,7 +208,8 @@ def _hypothesis_row(one: Hypothesis) -> HypothesisRow:
     )
 
 
-def _diagnosis_of(door: Doors, incident: Incident) -> Diagnosis | None:
+def diagnosis_of(door: Doors, incident: Incident) -> Diagnosis | None:
+    """The newest diagnosis of an incident, if it is still stored."""
     if incident.diagnosis_id is None:
         return None
     try:
@@ -305,7 +218,8 @@ def _diagnosis_of(door: Doors, incident: Incident) -> Diagnosis | None:
         return None
 
 
-def _cause(diagnosis: Diagnosis | None) -> str:
+def cause_words(diagnosis: Diagnosis | None) -> str:
+    """The cause in a few words, or why there is none."""
     if diagnosis is None:
         return "not diagnosed yet"
     if diagnosis.status in {"queued", "running"}:
@@ -320,18 +234,8 @@ def _cause(diagnosis: Diagnosis | None) -> str:
     return f"inconclusive{f': perhaps {lead.title}' if lead and lead.cause != 'unknown' else ''}"
 
 
-def _confidence(diagnosis: Diagnosis | None) -> str:
+def confidence_words(diagnosis: Diagnosis | None) -> str:
+    """How sure a diagnosis is."""
     if diagnosis is None or diagnosis.outcome is None:
         return fmt.MISSING
     return fmt.percent(diagnosis.confidence_score)
-
-
-def _empty_reason(door: Doors) -> str:
-    sources = door.service.sources()
-    warming = [source.name for source in sources if source.status == "warming_up"]
-    window: Window | None = door.service.window(door.service.step_s)
-    if not sources and (window is None or not len(window.series)):
-        return "No source is configured and nothing was pushed yet, so nothing could be judged."
-    if warming:
-        return f"Warming up: {', '.join(warming)} cannot be judged yet."
-    return "All series are within what is normal for them."

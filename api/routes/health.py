@@ -41,6 +41,11 @@ def _refresh(door: Doors) -> None:
     severities = [incident.severity for incident in door.stores.incidents.open()]
     for severity in SEVERITIES:
         meters.open_incidents.labels(severity).set(severities.count(severity))
+    last = door.stores.cycles.last("done")
+    if last is not None and last.finished_at is not None:
+        meters.cycle_age.set((door.service.now() - last.finished_at).total_seconds())
+        for step in last.steps:
+            meters.cycle_ms.labels(step.name).set(step.ms)
     for source in door.service.sources():
         meters.source_up.labels(source.name).set(source.status in {"ok", "warming_up"})
         if source.lag_seconds is not None:
