@@ -4,7 +4,7 @@ from typing import Any
 
 from alerts.notice import Notice
 from alerts.summary import Candidate, Movement, Summary, clock_time, duration
-from alerts.text import code, cut, cut_escaped, escape, inert, mrkdwn
+from alerts.text import code, cut, cut_escaped, escape, heading, mrkdwn
 from domain.anomaly import Severity
 
 MAX_BLOCKS = 50
@@ -73,9 +73,9 @@ def fit(blocks: list[Block]) -> list[Block]:
 
 def _incident(notice: Notice, *, buttons: bool) -> list[Block]:
     first, joined = notice.summaries[0], notice.summaries[1:]
-    heading = f"{MARKS[first.severity]} {_state(first).upper()} · {inert(first.title, 120)}"
+    line = f"{MARKS[first.severity]} {_state(first).upper()} · {heading(first.title, 120)}"
     blocks = [
-        {"type": "header", "text": {"type": "plain_text", "text": cut(heading, MAX_HEADER), "emoji": False}},
+        {"type": "header", "text": {"type": "plain_text", "text": cut(line, MAX_HEADER), "emoji": False}},
         _fields(first, notice),
     ]
     if first.moved:
@@ -93,9 +93,9 @@ def _incident(notice: Notice, *, buttons: bool) -> list[Block]:
 
 
 def _digest(notice: Notice) -> list[Block]:
-    heading = f"{len(notice.summaries)} incidents · {inert(notice.digest or '', 110)}"
+    line = f"{len(notice.summaries)} incidents · {heading(notice.digest or '', 110)}"
     blocks: list[Block] = [
-        {"type": "header", "text": {"type": "plain_text", "text": cut(heading, MAX_HEADER), "emoji": False}}
+        {"type": "header", "text": {"type": "plain_text", "text": cut(line, MAX_HEADER), "emoji": False}}
     ]
     lines = [_line(one) for one in notice.summaries]
     shown = _fitting(lines, MAX_TOTAL - 4_000)

@@ -1,16 +1,16 @@
 """The road to one receiver: its pace, its Retry-After, its back-off and its health."""
 
-import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from alerts.http import Unanswered
 from alerts.notice import Receiver
 from domain.errors import NotifyError
 
 FIRST_BACKOFF_S = 2.0
 LONGEST_BACKOFF_S = 300.0
+REMEMBERED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class ReceiverHealth:
 class Lane:
     """Keeps the distance between calls; times are those of a monotonic clock, in seconds."""
 
-    def __init__(self, receiver: Receiver, dice: random.Random) -> None:
+    def __init__(self, receiver: Receiver, jitter: Callable[[float, float], float]) -> None:
         self.receiver = receiver
         self.health = ReceiverHealth(receiver.name)
-        self._dice = dice
+        self._jitter = jitter
         self._free_at = 0.0
         self._failures = 0
-        self._refused: dict[str, int] = {}
+        self.asked_to_wait = False
         self._told: dict[str, object] = {}
 
     def wait_s(self, moment: float) -> float:
@@ -53,6 +53,7 @@ class Lane:
     def succeeded(self, moment: float, now: datetime, *, repeat: bool) -> None:
         """Note a delivery."""
         self._failures = 0
+        self.asked_to_wait = False
         self.hold(moment, self.receiver.pace_s)
         self.health = replace(
             self.health,
@@ -69,10 +70,11 @@ class Lane:
         A wait that the receiver asked for is never shortened.
         """
         self._failures += 1
+        self.asked_to_wait = error.retry_after is not None
         backoff = min(FIRST_BACKOFF_S * 2.0 ** min(self._failures - 1, 30), LONGEST_BACKOFF_S)
-        wait = backoff * self._dice.uniform(0.5, 1.5)
+        wait = backoff * self._jitter(0.5, 1.5)
         if error.retry_after is not None:
-            wait = error.retry_after * self._dice.uniform(1.01, 1.1) + 0.05
+            wait = error.retry_after * self._jitter(1.01, 1.1) + 0.05
         self.hold(moment, wait)
         self.health = replace(self.health, status="retrying", last_error=error.reason)
         return wait
@@ -84,22 +86,12 @@ class Lane:
             self.health, status="refusing", last_error=error.reason, parked=self.health.parked + 1
         )
 
-    def remember_failure(self, subject: str, error: NotifyError | None, rows: int) -> None:
-        """Count the attempts of which it is known that nothing was delivered."""
-        if not isinstance(error, Unanswered):
-            self._refused[subject] = self._refused.get(subject, 0) + rows
-
-    def remember_delivery(self, subject: str, content: object) -> None:
+    def remember(self, subject: str, content: object) -> None:
         """Keep what was told last, to not tell the same again."""
-        self._refused.pop(subject, None)
         self._told.pop(subject, None)
         self._told[subject] = content
-        while len(self._told) > 2_000:
+        while len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
-
-    def harmless_attempts(self, subject: str) -> int:
-        """Attempts that are known to have delivered nothing."""
-        return self._refused.get(subject, 0)
 
     def was_told(self, subject: str, content: object) -> bool:
         """Whether exactly this was delivered last."""

@@ -15,6 +15,8 @@ from domain.diagnosis import Diagnosis
 from domain.incident import Incident
 from domain.timestamps import format_rfc3339, parse_rfc3339
 
+State = Literal["pending", "claimed", "sent", "parked"]
+
 
 @dataclass(frozen=True, slots=True)
 class AlertIntent:
@@ -83,8 +85,8 @@ class AlertIntent:
 class StoredAlert(Protocol):
     """A row of the outbox.
 
-    `attempts` counts claims, a running one included. `possible_repeat`: an earlier claim ended without a
-    word about its success. `remote_ref`: what the receiver calls the message that this row went into.
+    `attempts` counts claims. `possible_repeat`: an earlier claim ended without a word about its success.
+    `remote_ref`: what the receiver calls the message that this row went into.
     """
 
     @property
@@ -98,7 +100,7 @@ class StoredAlert(Protocol):
     @property
     def payload(self) -> Mapping[str, Any]: ...
     @property
-    def state(self) -> Literal["pending", "claimed", "sent", "parked"]: ...
+    def state(self) -> State: ...
     @property
     def not_before(self) -> datetime: ...
     @property
@@ -109,6 +111,15 @@ class StoredAlert(Protocol):
     def remote_ref(self) -> str | None: ...
     @property
     def error(self) -> str | None: ...
+
+
+UNSURE = "; an earlier attempt may have been delivered"
+ASKED_TO_WAIT = " (asked to wait)"
+
+
+def is_unsure(row: StoredAlert) -> bool:
+    """Whether an attempt to deliver this row may have succeeded without an answer to say so."""
+    return row.possible_repeat or UNSURE in (row.error or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +133,7 @@ class AlertMessage:
         first_decided_at: `decided_at` of its first row.
         intents: all its decisions, oldest first.
         remote_ref: what the receiver calls the message; None before the first delivery.
-        attempts: how often delivering its undelivered rows was begun, running attempts included.
-        possible_repeat: whether one of these attempts ended without a word.
+        unsure: whether it may have been delivered although no answer says so.
     """
 
     receiver: str
@@ -132,14 +142,12 @@ class AlertMessage:
     first_decided_at: datetime
     intents: tuple[AlertIntent, ...]
     remote_ref: str | None = None
-    attempts: int = 0
-    possible_repeat: bool = False
+    unsure: bool = False
 
     @classmethod
     def of(cls, rows: Sequence[StoredAlert]) -> Self:
         """Put the rows of one receiver and subject together, oldest first, at least one."""
         intents = tuple(AlertIntent.stored(row) for row in rows)
-        open_rows = [row for row in rows if row.state != "sent"]
         refs = [row.remote_ref for row in rows if row.remote_ref]
         return cls(
             receiver=rows[0].receiver,
@@ -148,34 +156,39 @@ class AlertMessage:
             first_decided_at=intents[0].decided_at,
             intents=intents,
             remote_ref=refs[-1] if refs else None,
-            attempts=sum(row.attempts for row in open_rows),
-            possible_repeat=any(row.possible_repeat for row in open_rows),
+            unsure=any(is_unsure(row) for row in rows if row.state != "sent"),
         )
 
 
-class Outbox(Protocol):
-    """The only way out. Two workers may hold one outbox.
+class StoredPage(Protocol):
+    @property
+    def items(self) -> Sequence[StoredAlert]: ...
 
-    `claim` leases rows that are due (not sent, not parked, `not_before <= now`, no running lease), oldest
-    first, by conditional update. While a row of a subject is under a running lease, no other worker gets
-    rows of the same receiver and subject.
+
+class Outbox(Protocol):
+    """The only way out; several workers may hold one.
+
+    `claim` leases rows that are due, oldest first, by conditional update. Rows of one receiver and subject
+    leave in order: a later one waits until the earlier ones were sent or parked.
     """
 
-    def claim(self, now: datetime, lease: timedelta, limit: int) -> Sequence[StoredAlert]: ...
+    def claim(self, now: datetime, lease: timedelta, limit: int = ...) -> Sequence[StoredAlert]: ...
 
-    def sent(self, id: int, remote_ref: str | None) -> None: ...  # noqa: A002 - the store's own word
+    def sent(
+        self, message_id: int, remote_ref: str | None, now: datetime, also: Sequence[int] = ...
+    ) -> None: ...
 
-    def retry(self, id: int, not_before: datetime, error: str) -> None: ...  # noqa: A002
+    def retry(self, message_id: int, not_before: datetime, error: str) -> None: ...
 
-    def park(self, id: int, reason: str) -> None: ...  # noqa: A002
+    def park(self, message_id: int, reason: str) -> None: ...
 
-    def about(self, receiver: str, subject: str) -> Sequence[StoredAlert]:
-        """All rows of one message, oldest first."""
-        ...
+    def unpark(self, receiver: str, now: datetime) -> int: ...
 
-    def unpark(self, receiver: str) -> int:
-        """Make the parked rows of a receiver due again; how many there were."""
-        ...
+    def about(self, receiver: str, subject: str) -> Sequence[StoredAlert]: ...
+
+    def list(
+        self, states: Sequence[State] | None = ..., receiver: str | None = ..., *, limit: int = ...
+    ) -> StoredPage: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,9 @@ def _first(case: Case, rules: Rules) -> Decision:
     if incident.severity == "critical":
         return own
     if not resolved and is_snoozed(incident, now):
-        return replace(own, verdict="wait", reason=Reason.SNOOZED, not_before=incident.snoozed_until)
+        # A subject of its own: rows of one subject leave in order, and a later one may be critical.
+        later = replace(own, verdict="wait", reason=Reason.SNOOZED, subject=f"snoozed:{incident.id}")
+        return replace(later, not_before=incident.snoozed_until)
     return _held(case, own, rules) or own
 
 

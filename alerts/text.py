@@ -11,6 +11,7 @@ _DOMAIN = re.compile(r"(?<=[a-z0-9\-])\.(?=[a-z]{2,24}(?![\w.(]))", re.IGNORECAS
 _WWW = re.compile(r"\bwww\.", re.IGNORECASE)
 _MENTION = re.compile(r"@(?=\w)")
 # Look-alikes for the characters that format in Slack; underscores stay, names of metrics are full of them.
+_BRACKETS = str.maketrans({"<": "\u2039", ">": "\u203a"})
 _FORMATTING = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
 
 
@@ -22,6 +23,11 @@ def clean(text: str, longest: int) -> str:
 def inert(text: str, longest: int) -> str:
     """One line in which no client finds a link, an address or a mention."""
     return cut(_DOMAIN.sub("[.]", _defang(clean(text, longest))), longest)
+
+
+def heading(text: str, longest: int) -> str:
+    """Outside text for Slack's plain headings, where escapes would be shown as they are."""
+    return inert(text, longest).translate(_BRACKETS)
 
 
 def mrkdwn(text: str, longest: int) -> str:

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from alerts.compose import Composer
+from alerts.compose import Composed, Composer
 from alerts.http import Unanswered
 from alerts.lane import Lane, ReceiverHealth
-from alerts.notice import Notice, Receiver
-from alerts.outbox import Outbox, StoredAlert, Stories
+from alerts.notice import Receiver
+from alerts.outbox import ASKED_TO_WAIT, UNSURE, Outbox, StoredAlert, Stories, is_unsure
 from alerts.settings import AlertSettings
 from domain.errors import NotifyError, StoreUnavailable
 
@@ -22,6 +22,20 @@ log = structlog.get_logger()
 CLAIM_LIMIT = 50
 IDLE_S = 0.5
 STORE_BACKOFF_S = 2.0
+
+
+class RealTime:
+    """Real seconds, which paces and Retry-After are measured in."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def jitter(self, low: float, high: float) -> float:
+        """A number between the two, different in every process."""
+        return random.uniform(low, high)  # noqa: S311 - spreads retries, hides nothing
 
 
 class OutboxWorker:
@@ -33,7 +47,7 @@ class OutboxWorker:
         stories: what is known of an incident now.
         settings: lease and dashboard address.
         clock: the time of the service, which rows are compared with.
-        monotonic: real seconds, which paces and Retry-After are measured with.
+        real: the time that paces and Retry-After are measured in.
     """
 
     def __init__(
@@ -43,21 +57,20 @@ class OutboxWorker:
         stories: Stories,
         settings: AlertSettings,
         clock: Callable[[], datetime],
-        monotonic: Callable[[], float] = time.monotonic,
+        real: RealTime | None = None,
     ) -> None:
         self._outbox = outbox
         self._composer = Composer(outbox, stories, settings.dashboard_url)
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._clock = clock
-        self._monotonic = monotonic
-        dice = random.Random()  # noqa: S311 - jitter, no secret
-        self._lanes = {one.name: Lane(one, dice) for one in receivers}
+        self._real = real or RealTime()
+        self._lanes = {one.name: Lane(one, self._real.jitter) for one in receivers}
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Give parked messages another chance, then run in a thread of its own."""
+        """Run in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
@@ -84,7 +97,7 @@ class OutboxWorker:
 
     def run_once(self) -> int:
         """Claim and work off one batch; how many rows were claimed."""
-        began = self._monotonic()
+        began = self._real.now()
         rows = self._outbox.claim(self._clock(), self._lease, CLAIM_LIMIT)
         lanes: dict[str, list[StoredAlert]] = {}
         for row in rows:
@@ -94,11 +107,23 @@ class OutboxWorker:
                 list(pool.map(lambda item: self._work_off(item[0], item[1], began), lanes.items()))
         return len(rows)
 
+    def take_up(self) -> None:
+        """What a new process must know and do: heed a Retry-After of before, give parked rows a chance."""
+        now = self._clock()
+        for name, lane in self._lanes.items():
+            self._outbox.unpark(name, now)
+            for row in self._outbox.list(["pending"], name, limit=500).items:
+                if ASKED_TO_WAIT in (row.error or "") and row.not_before > now:
+                    lane.hold(self._real.now(), (row.not_before - now).total_seconds())
+
     def _run(self) -> None:
-        self._unpark()
+        fresh = True
         while not self._stop.is_set():
             self._wake.clear()
             try:
+                if fresh:
+                    self.take_up()
+                    fresh = False
                 pause = 0.0 if self.run_once() else IDLE_S
             except StoreUnavailable as error:
                 log.warning("outbox_unavailable", error=str(error))
@@ -108,98 +133,70 @@ class OutboxWorker:
                 pause = STORE_BACKOFF_S
             self._wake.wait(pause)
 
-    def _unpark(self) -> None:
-        try:
-            for name in self._lanes:
-                self._outbox.unpark(name)
-        except StoreUnavailable as error:
-            log.warning("outbox_unavailable", error=str(error))
-
     def _work_off(self, receiver: str, rows: Sequence[StoredAlert], began: float) -> None:
         lane = self._lanes.get(receiver)
-        if lane is None:
-            for row in rows:
-                self._outbox.park(row.id, f"no receiver {receiver!r} is configured")
-            return
-        subjects: dict[str, list[StoredAlert]] = {}
         for row in rows:
-            subjects.setdefault(row.subject, []).append(row)
-        for subject, waiting in subjects.items():
-            if self._may_call(lane, began):
-                self._deliver(lane, subject, waiting)
+            if lane is None:
+                self._outbox.park(row.id, f"no receiver {receiver!r} is configured")
+            elif self._may_call(lane, began):
+                self._deliver(lane, row)
             else:
-                self._put_back(lane, subject, waiting)
+                self._put_back(lane, row)
 
     def _may_call(self, lane: Lane, began: float) -> bool:
         """Wait for the lane's turn; false where that takes too long or the lease may end meanwhile."""
-        moment = self._monotonic()
+        moment = self._real.now()
         if lane.blocked(moment) or moment - began > self._lease.total_seconds() / 2:
             return False
-        time.sleep(lane.wait_s(moment))
+        self._real.sleep(lane.wait_s(moment))
         return True
 
-    def _deliver(self, lane: Lane, subject: str, rows: Sequence[StoredAlert]) -> None:
+    def _deliver(self, lane: Lane, row: StoredAlert) -> None:
+        unsure = is_unsure(row)
         try:
-            self._tell(lane, subject, rows)
+            composed = self._composer.compose(lane.receiver, row, self._clock())
+            if composed is None:
+                self._outbox.park(row.id, "the incident is no longer stored")
+                return
+            unsure = composed.notice.uncertain
+            self._tell(lane, row, composed)
         except NotifyError as error:
-            self._failed(lane, subject, rows, error)
+            self._failed(lane, row, error, unsure=unsure)
         except StoreUnavailable:
             raise  # the lease ends by itself, and the next worker looks before it sends
-        except Exception as error:
-            log.exception("alert_failed", receiver=lane.receiver.name, subject=subject)
-            reason = f"could not be written ({type(error).__name__})"
-            self._failed(lane, subject, rows, Unanswered(lane.receiver.name, reason))
+        except Exception as error:  # one odd message must not stop the rest
+            log.exception("alert_failed", receiver=row.receiver, subject=row.subject)
+            odd = Unanswered(row.receiver, f"could not be written ({type(error).__name__})")
+            self._failed(lane, row, odd, unsure=unsure)
 
-    def _tell(self, lane: Lane, subject: str, rows: Sequence[StoredAlert]) -> None:
-        harmless = lane.harmless_attempts(subject)
-        notice = self._composer.compose(lane.receiver, subject, rows, harmless, self._clock())
-        if notice is None:
-            self._park(rows, "the incident is no longer stored")
-            return
-        if lane.was_told(subject, notice.summaries):
-            self._mark(rows, notice.remote_ref)
-            return
-        ref = lane.receiver.notify(notice)
-        lane.succeeded(self._monotonic(), self._clock(), repeat=_is_repeat(lane.receiver, notice))
-        self._mark(rows, ref)
-        lane.remember_delivery(subject, notice.summaries)
-        log.info("alert_sent", receiver=lane.receiver.name, subject=subject, reason=notice.reason)
+    def _tell(self, lane: Lane, row: StoredAlert, composed: Composed) -> None:
+        notice = composed.notice
+        known = lane.was_told(row.subject, notice.summaries) or self._composer.is_told_elsewhere(row)
+        ref = notice.remote_ref if known else lane.receiver.notify(notice)
+        if not known:
+            repeat = notice.uncertain and lane.receiver.updates != "in_place"
+            lane.succeeded(self._real.now(), self._clock(), repeat=repeat)
+        self._outbox.sent(row.id, ref, self._clock(), composed.also)
+        lane.remember(row.subject, notice.summaries)
+        log.info("alert_sent", receiver=row.receiver, subject=row.subject, reason=notice.reason)
 
-    def _failed(self, lane: Lane, subject: str, rows: Sequence[StoredAlert], error: NotifyError) -> None:
-        lane.remember_failure(subject, error, len(rows))
+    def _failed(self, lane: Lane, row: StoredAlert, error: NotifyError, *, unsure: bool) -> None:
+        text = error.reason + (UNSURE if unsure or isinstance(error, Unanswered) else "")
         if error.permanent:
-            lane.refused(self._monotonic(), error)
-            self._park(rows, error.reason)
-            log.error("alert_parked", receiver=lane.receiver.name, subject=subject, error=error.reason)
+            lane.refused(self._real.now(), error)
+            self._outbox.park(row.id, text)
+            log.error("alert_parked", receiver=row.receiver, subject=row.subject, error=text)
             return
-        wait = lane.failed(self._monotonic(), error)
-        due = self._clock() + timedelta(seconds=wait)
-        for row in rows:
-            self._outbox.retry(row.id, due, error.reason)
+        wait = lane.failed(self._real.now(), error)
+        if error.retry_after is not None:
+            text += ASKED_TO_WAIT
+        self._outbox.retry(row.id, self._clock() + timedelta(seconds=wait), text)
         log.warning(
-            "alert_delayed",
-            receiver=lane.receiver.name,
-            subject=subject,
-            error=error.reason,
-            wait=round(wait, 1),
+            "alert_delayed", receiver=row.receiver, subject=row.subject, error=text, wait=round(wait, 1)
         )
 
-    def _put_back(self, lane: Lane, subject: str, rows: Sequence[StoredAlert]) -> None:
-        """Give rows back untried until the receiver may be called again."""
-        lane.remember_failure(subject, None, len(rows))
-        due = self._clock() + timedelta(seconds=lane.wait_s(self._monotonic()))
-        reason = lane.health.last_error or "waiting for its turn"
-        for row in rows:
-            self._outbox.retry(row.id, due, reason)
-
-    def _mark(self, rows: Sequence[StoredAlert], ref: str | None) -> None:
-        for row in rows:
-            self._outbox.sent(row.id, ref)
-
-    def _park(self, rows: Sequence[StoredAlert], reason: str) -> None:
-        for row in rows:
-            self._outbox.park(row.id, reason)
-
-
-def _is_repeat(receiver: Receiver, notice: Notice) -> bool:
-    return notice.uncertain and receiver.updates != "in_place"
+    def _put_back(self, lane: Lane, row: StoredAlert) -> None:
+        """Give a row back untried until the receiver may be called again."""
+        due = self._clock() + timedelta(seconds=lane.wait_s(self._real.now()))
+        text = f"waiting for {lane.receiver.name}" + (UNSURE if is_unsure(row) else "")
+        self._outbox.retry(row.id, due, text + (ASKED_TO_WAIT if lane.asked_to_wait else ""))

@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +53,7 @@ class FakeSlack:
     always: Fault | None = None
     inside_retry_after: int = 0
     url: str = ""
+    clock: Callable[[], float] = time.monotonic
     lock: threading.Lock = field(default_factory=threading.Lock)
     _blocked_until: float = 0.0
     _stamp: int = 1_700_000_000
@@ -76,7 +77,7 @@ class FakeSlack:
     def begin(self, method: str, body: dict[str, Any]) -> Fault | None:
         """Record a call and say which fault it meets."""
         with self.lock:
-            now = time.monotonic()
+            now = self.clock()
             if now < self._blocked_until:
                 self.inside_retry_after += 1
             fault = self.always or (self.faults.pop(0) if self.faults else None)

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from alerts.outbox import AlertIntent, Story
+from alerts.outbox import AlertIntent, State, Story
 
 
 @dataclass
@@ -18,12 +18,17 @@ class OutboxRow:
     dedupe_key: str
     payload: Mapping[str, Any]
     not_before: datetime
-    state: Literal["pending", "claimed", "sent", "parked"] = "pending"
+    state: State = "pending"
     attempts: int = 0
     possible_repeat: bool = False
     lease_until: datetime | None = None
     remote_ref: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    items: Sequence[OutboxRow]
 
 
 class MemoryOutbox:
@@ -49,49 +54,62 @@ class MemoryOutbox:
                     )
                     self.rows.append(row)
 
-    def claim(self, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxRow]:
+    def claim(self, now: datetime, lease: timedelta, limit: int = 10) -> Sequence[OutboxRow]:
         with self._lock:
-            for row in self.rows:
-                if row.state == "claimed" and row.lease_until is not None and row.lease_until <= now:
-                    row.state, row.possible_repeat = "pending", True
-            leased = {(row.receiver, row.subject) for row in self.rows if row.state == "claimed"}
-            due = [
-                row
-                for row in self.rows
-                if row.state == "pending"
-                and row.not_before <= now
-                and (row.receiver, row.subject) not in leased
-            ][:limit]
+            due = [row for row in self.rows if self._is_due(row, now) and not self._is_behind(row)][:limit]
             for row in due:
+                row.possible_repeat = row.possible_repeat or row.state == "claimed"
                 row.attempts += 1
                 row.state, row.lease_until = "claimed", now + lease
-            return due
+            return [replace(row) for row in due]
 
-    def sent(self, id: int, remote_ref: str | None) -> None:  # noqa: A002
+    def sent(self, message_id: int, remote_ref: str | None, now: datetime, also: Sequence[int] = ()) -> None:
         if self.die_before_mark:
             self.die_before_mark = False
             raise ProcessKilled
-        row = self.rows[id - 1]
-        row.state, row.remote_ref, row.error = "sent", remote_ref, None
+        for one in (message_id, *also):
+            row = self.rows[one - 1]
+            row.state, row.remote_ref, row.error = "sent", remote_ref, None
 
-    def retry(self, id: int, not_before: datetime, error: str) -> None:  # noqa: A002
-        row = self.rows[id - 1]
-        row.state, row.not_before, row.error = "pending", not_before, error
+    def retry(self, message_id: int, not_before: datetime, error: str) -> None:
+        row = self.rows[message_id - 1]
+        row.state, row.not_before, row.error, row.possible_repeat = "pending", not_before, error, False
 
-    def park(self, id: int, reason: str) -> None:  # noqa: A002
-        row = self.rows[id - 1]
-        row.state, row.error = "parked", reason
+    def park(self, message_id: int, reason: str) -> None:
+        row = self.rows[message_id - 1]
+        row.state, row.error, row.possible_repeat = "parked", reason, False
 
-    def unpark(self, receiver: str) -> int:
+    def unpark(self, receiver: str, now: datetime) -> int:
         parked = [row for row in self.rows if row.state == "parked" and row.receiver == receiver]
         for row in parked:
-            row.state = "pending"
+            row.state, row.not_before = "pending", now
         return len(parked)
 
     def about(self, receiver: str, subject: str) -> Sequence[OutboxRow]:
-        return [row for row in self.rows if (row.receiver, row.subject) == (receiver, subject)]
+        return [replace(row) for row in self.rows if (row.receiver, row.subject) == (receiver, subject)]
 
-    def states(self) -> list[str]:
+    def list(
+        self, states: Sequence[State] | None = None, receiver: str | None = None, *, limit: int = 100
+    ) -> "Page":
+        rows = [row for row in self.rows if receiver in {None, row.receiver}]
+        return Page([row for row in rows if states is None or row.state in states][-limit:])
+
+    @staticmethod
+    def _is_due(row: OutboxRow, now: datetime) -> bool:
+        if row.state == "claimed":
+            return row.lease_until is not None and row.lease_until <= now
+        return row.state == "pending" and row.not_before <= now
+
+    def _is_behind(self, row: OutboxRow) -> bool:
+        """Rows of one receiver and subject leave in order."""
+        return any(
+            one.id < row.id
+            and (one.receiver, one.subject) == (row.receiver, row.subject)
+            and one.state in {"pending", "claimed"}
+            for one in self.rows
+        )
+
+    def states(self) -> Sequence[str]:
         return [row.state for row in self.rows]
 
 
