@@ -264,6 +264,15 @@ def family_of(key: SeriesKey) -> Family:
     return kind_of(key).family
 
 
+@lru_cache(maxsize=65_536)
+def is_about_dependencies(metric: str) -> bool:
+    """Whether a metric is what a component sees of those it calls: `client_latency`, `upstream_errors`."""
+    return bool(_DEPENDENCY.search(words(metric)))
+
+
+_DEPENDENCY = re.compile(r"(^|_)(client|upstream|outbound|outgoing|egress|dependency|remote)(_|$)")
+
+
 def is_outcome(series: Series) -> bool:
     """Whether a series is a result in money, which can never be a cause."""
     return series.source == "pnl_data" or kind_of(series.key).is_outcome

@@ -1,6 +1,6 @@
 """Gathers the ledger of a case: every fact with its statistic, before a word is written about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.evidence import facts
@@ -155,7 +155,7 @@ def _checked(
     out: dict[str, tuple[str, ...]] = {}
     rows_of = measured.rows_of()
     for one in ranked[:MAX_CHECKED]:
-        rows = [i for i in rows_of[one.component] if measured.shifts.tested[i]]
+        rows = [i for i in rows_of.get(one.component, ()) if measured.shifts.tested[i]]
         odd = {measured.kinds[i].name for i in rows if measured.q[i] < settings.notable}
         out[one.component] = tuple(sorted({measured.kinds[i].name for i in rows} - odd))
     return out
@@ -173,28 +173,42 @@ def _rows(
     by_series = {one.series: one for one in signals}
     out = []
     for one in ranked:
-        best = one.rows[0]
-        name = measured.window.series[best].name
         own = [signal.evidence_id for signal in signals if signal.component == one.component]
         spoken = [log.evidence_id for log in logs if log.component == one.component]
         out.append(
             ComponentRow(
                 component=one.component,
-                series=name,
                 score=one.score,
                 own=one.own,
                 logs=one.logs,
                 explained_by=one.explained_by,
                 hops=one.hops,
                 confidence=one.confidence,
-                p_value=float(measured.shifts.p[best]),
-                q_value=float(measured.q[best]),
-                onset=changed_at(measured, best),
-                lead_seconds=by_series[name].lead_seconds if name in by_series else None,
                 evidence_ids=tuple(identifier for identifier in (*own, *spoken) if identifier),
+                **_strongest(measured, one, by_series),
             )
         )
     return out
+
+
+def _strongest(measured: Measured, one: Ranked, signals: Mapping[str, Signal]) -> dict[str, Any]:
+    """The component's strongest series; one that is known from its logs alone has none."""
+    if not one.rows:
+        return {
+            "series": None,
+            "p_value": 1.0,
+            "q_value": 1.0,
+            "onset": measured.window.time_at(measured.onset.column),
+        }
+    best = one.rows[0]
+    name = measured.window.series[best].name
+    return {
+        "series": name,
+        "p_value": float(measured.shifts.p[best]),
+        "q_value": float(measured.q[best]),
+        "onset": changed_at(measured, best),
+        "lead_seconds": signals[name].lead_seconds if name in signals else None,
+    }
 
 
 def _edges_around(case: Case, measured: Measured) -> tuple[tuple[str, str], ...]:

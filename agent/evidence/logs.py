@@ -48,9 +48,11 @@ def template_shifts(
     rows = [_summary(one, reference_start, onset, end) for one in logs]
     if not rows:
         return []
+    bursts = [_burstiness(one, reference_start, onset, end) for one in logs]
     volume = _volume_ratios(rows)
     pairs = [_expected(row, volume[row.component]) for row in rows]
     g = np.array([_signed_g(row, more, fewer) for row, (more, fewer) in zip(rows, pairs, strict=True)])
+    g /= np.array(bursts)
     p = _p_values(g)
     q = false_discovery_rate(p)
     return [
@@ -88,6 +90,25 @@ def _summary(
         count_reference=float(one.counts[before].sum()),
         minutes_reference=(middle - first) / MINUTE,
     )
+
+
+def _burstiness(
+    one: LogCounts | LogSummary, reference_start: datetime, onset: datetime, end: datetime
+) -> float:
+    """Variance over mean of the reference's counts in stretches as long as the window, at least 1.
+
+    Lines that come in bursts are no Poisson process; dividing G by this keeps its p-value honest.
+    """
+    if isinstance(one, LogSummary):
+        return 1.0
+    first, middle, last = (to_microseconds(instant) for instant in (reference_start, onset, end))
+    stretches = int((middle - first) // max(last - middle, 1))
+    if stretches < 4:
+        return 1.0
+    age = (middle - 1 - one.timestamps) // (last - middle)
+    kept = (age >= 0) & (age < stretches)
+    counts = np.bincount(age[kept], weights=one.counts[kept], minlength=stretches)
+    return max(1.0, float(counts.var() / counts.mean())) if counts.any() else 1.0
 
 
 def _rate_expectation(row: LogSummary) -> float:

@@ -1,15 +1,21 @@
 """Which component is the cause: own evidence, what its causes explain away, distance, logs, and `none`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from agent.evidence.logs import TemplateShift, strongest_by_component
 from agent.evidence.measured import Measured
 from agent.evidence.settings import EvidenceSettings
+from agent.evidence.symptom import Echo, echo_scores, echoes
+from agent.vocabulary import is_about_dependencies
 from domain.series import FloatArray
 from domain.topology import Topology
+
+NOTABLE = 0.1
+# Columns by which a cause may seem to change after its effect: change times are no surer than that.
+LATER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,42 +29,111 @@ class Ranked:
     explained_by: str | None
     hops: int | None
     score: float
-    confidence: float
+    confidence: float = 0.0
 
 
 def rank_components(
     measured: Measured, topology: Topology, logs: Sequence[TemplateShift], settings: EvidenceSettings
 ) -> tuple[list[Ranked], float]:
     """Rank all components and return them, best first, with the confidence in `none of these`."""
+    spoken = {name: _log_score(one, settings) for name, one in strongest_by_component(logs).items() if one.g}
+    shared = echoes(measured)
+    if shared is not None:
+        ranked = _rank_by_echo(measured, topology, shared, spoken, settings)
+    else:
+        ranked = _rank_by_evidence(measured, topology, spoken, settings)
+    ranked.sort(key=lambda one: (-one.score, one.component))
+    return _with_confidence(ranked, settings)
+
+
+def _rank_by_echo(
+    measured: Measured,
+    topology: Topology,
+    shared: Mapping[str, Echo],
+    spoken: Mapping[str, float],
+    settings: EvidenceSettings,
+) -> list[Ranked]:
+    scores = echo_scores(shared, topology, measured.target_component, settings)
+    hops = topology.hops_to(measured.target_component) if measured.target_component else {}
+    rows_of = _candidate_rows(measured, series_scores(measured, settings))
+    out = []
+    for name in sorted({*scores, *rows_of}):
+        rows = list(rows_of.get(name, ()))
+        if name in shared:
+            rows = [shared[name].row, *(i for i in rows if i != shared[name].row)]
+        said = spoken.get(name, 0.0)
+        out.append(
+            Ranked(
+                name,
+                tuple(rows),
+                scores.get(name, 0.0),
+                said,
+                None,
+                hops.get(name),
+                scores.get(name, 0.0) + said,
+            )
+        )
+    return [one for one in out if one.rows or one.logs]
+
+
+def _rank_by_evidence(
+    measured: Measured, topology: Topology, spoken: Mapping[str, float], settings: EvidenceSettings
+) -> list[Ranked]:
     series = series_scores(measured, settings)
-    rows_of = {
+    rows_of = _candidate_rows(measured, series)
+    own = {name: _own(rows, series, measured) for name, rows in rows_of.items()}
+    spoken = _with_groups(spoken, own, topology)
+    total = {name: own.get(name, 0.0) + spoken.get(name, 0.0) for name in sorted({*own, *spoken})}
+    hops = topology.hops_to(measured.target_component) if measured.target_component else {}
+    causes = _explaining_causes(topology, total, rows_of, measured)
+    taken = {name: min(settings.explain_away * total[name], total[cause]) for name, cause in causes.items()}
+    gained: dict[str, float] = {}
+    for name, cause in causes.items():
+        gained[cause] = max(gained.get(cause, 0.0), settings.credit * taken[name])
+    return [
+        Ranked(
+            name,
+            tuple(rows_of.get(name, ())),
+            own.get(name, 0.0),
+            spoken.get(name, 0.0),
+            causes.get(name),
+            hops.get(name),
+            score * _damping(name, hops, topology, settings) - taken.get(name, 0.0) + gained.get(name, 0.0),
+        )
+        for name, score in total.items()
+    ]
+
+
+def _damping(name: str, hops: Mapping[str, int], topology: Topology, settings: EvidenceSettings) -> float:
+    return settings.off_graph if topology.edges and name not in hops else 1.0
+
+
+def _with_groups(
+    spoken: Mapping[str, float], own: Mapping[str, float], topology: Topology
+) -> dict[str, float]:
+    """Give what a whole group logs (`strategy` for all `strategy:...`) to its oddest member.
+
+    One process often logs for many components, under the name that they share before the colon.
+    """
+    placed = {edge.cause for edge in topology.edges} | {edge.effect for edge in topology.edges} | set(own)
+    out = {name: score for name, score in spoken.items() if name in placed or not _members(name, own)}
+    for name in sorted(set(spoken) - set(out)):
+        member = max(_members(name, own), key=lambda one: (own[one], one))
+        out[member] = max(out.get(member, 0.0), spoken[name])
+    return out
+
+
+def _members(group: str, own: Mapping[str, float]) -> list[str]:
+    return [name for name in own if name.startswith(f"{group}:")]
+
+
+def _candidate_rows(measured: Measured, series: FloatArray) -> dict[str, list[int]]:
+    """Per component its candidate series, strongest first; components without one are left out."""
+    found = {
         component: sorted((i for i in rows if measured.candidates[i]), key=lambda i: (-series[i], i))
         for component, rows in measured.rows_of().items()
     }
-    own = {component: _own(rows, series, measured) for component, rows in rows_of.items() if rows}
-    spoken = {name: _log_score(one, settings) for name, one in strongest_by_component(logs).items()}
-    total = {name: value + spoken.get(name, 0.0) for name, value in own.items()}
-    hops = topology.hops_to(measured.target_component) if measured.target_component else {}
-    parents = topology.causes_of()
-    ranked = []
-    for name, score in total.items():
-        parent = _explaining_parent(name, parents, total, rows_of, measured)
-        damping = settings.off_graph if topology.edges and name not in hops else 1.0
-        explained = settings.explain_away * min(score, total[parent]) if parent is not None else 0.0
-        ranked.append(
-            Ranked(
-                name,
-                tuple(rows_of[name]),
-                own[name],
-                spoken.get(name, 0.0),
-                parent,
-                hops.get(name),
-                score * damping - explained,
-                0.0,
-            )
-        )
-    ranked.sort(key=lambda one: (-one.score, one.component))
-    return _with_confidence(ranked, settings)
+    return {component: rows for component, rows in found.items() if rows}
 
 
 def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
@@ -69,7 +144,13 @@ def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
     peak = 0.15 * np.log1p(shifts.peak)
     separation = np.abs(2 * shifts.auc - 1)
     closeness = 0.6 * np.exp(-np.abs(shifts.change) / 6)
-    scores: FloatArray = np.where(shifts.tested, size + peak + separation + closeness, 0.0)
+    weight = np.array(
+        [
+            settings.dependency_weight if is_about_dependencies(one.key.metric) else 1.0
+            for one in measured.window.series
+        ]
+    )
+    scores: FloatArray = np.where(shifts.tested, weight * (size + peak + separation + closeness), 0.0)
     return scores
 
 
@@ -77,7 +158,8 @@ def _own(rows: Sequence[int], series: FloatArray, measured: Measured) -> float:
     """The best series, and 0.3 of the best one of another kind where that is notable too."""
     best = rows[0]
     second = next(
-        (i for i in rows[1:] if measured.kinds[i] is not measured.kinds[best] and measured.q[i] < 0.1), None
+        (i for i in rows[1:] if measured.kinds[i] is not measured.kinds[best] and measured.q[i] < NOTABLE),
+        None,
     )
     return float(series[best] + (0.3 * series[second] if second is not None else 0.0))
 
@@ -86,27 +168,33 @@ def _log_score(one: TemplateShift, settings: EvidenceSettings) -> float:
     return settings.log_weight * float(np.log1p(abs(one.g))) if one.q_value < settings.significance else 0.0
 
 
-def _explaining_parent(
-    name: str,
-    parents: Mapping[str, Sequence[str]],
+def _explaining_causes(
+    topology: Topology,
     total: Mapping[str, float],
     rows_of: Mapping[str, Sequence[int]],
     measured: Measured,
-) -> str | None:
-    """The oddest direct cause that is anomalous itself and did not change clearly later."""
-    mine = _change(name, rows_of, measured)
-    odd = [
-        parent
-        for parent in parents.get(name, ())
-        if rows_of.get(parent)
-        and measured.q[rows_of[parent][0]] < 0.1
-        and _change(parent, rows_of, measured) <= mine + 3
-    ]
-    return max(odd, key=lambda parent: (total[parent], parent), default=None)
+) -> dict[str, str]:
+    """For each component its oddest direct cause that is anomalous and did not change clearly later."""
+    out: dict[str, str] = {}
+    for name, causes in topology.causes_of().items():
+        if name not in total:
+            continue
+        latest = _change(name, rows_of, measured) + LATER
+        odd = [
+            cause
+            for cause in causes
+            if rows_of.get(cause)
+            and measured.q[rows_of[cause][0]] < NOTABLE
+            and _change(cause, rows_of, measured) <= latest
+        ]
+        if odd:
+            out[name] = max(odd, key=lambda cause: (total[cause], cause))
+    return out
 
 
 def _change(name: str, rows_of: Mapping[str, Sequence[int]], measured: Measured) -> int:
-    return int(measured.shifts.change[rows_of[name][0]])
+    rows = rows_of.get(name)
+    return int(measured.shifts.change[rows[0]]) if rows else 0
 
 
 def _with_confidence(ranked: list[Ranked], settings: EvidenceSettings) -> tuple[list[Ranked], float]:
@@ -114,17 +202,4 @@ def _with_confidence(ranked: list[Ranked], settings: EvidenceSettings) -> tuple[
     scores = np.array([*(one.score for one in ranked), settings.none_score]) / settings.temperature
     weights = np.exp(scores - scores.max())
     shares = weights / weights.sum()
-    out = [
-        Ranked(
-            one.component,
-            one.rows,
-            one.own,
-            one.logs,
-            one.explained_by,
-            one.hops,
-            one.score,
-            float(shares[i]),
-        )
-        for i, one in enumerate(ranked)
-    ]
-    return out, float(shares[-1])
+    return [replace(one, confidence=float(shares[i])) for i, one in enumerate(ranked)], float(shares[-1])

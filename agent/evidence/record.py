@@ -40,12 +40,15 @@ class Signal(BaseModel):
 
 
 class ComponentRow(BaseModel):
-    """One component: how odd it is by itself, what explains it, and how likely it is the cause."""
+    """One component: how odd it is by itself, what explains it, and how likely it is the cause.
+
+    `series` is its strongest; None where it is known from its logs alone.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     component: str
-    series: str
+    series: str | None
     score: float
     own: float
     logs: float = 0.0

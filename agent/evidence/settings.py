@@ -27,9 +27,16 @@ class EvidenceSettings(BaseModel):
         0.8, gt=0, le=1, description="damping of components without a path to the target"
     )
     explain_away: float = Field(
-        0.6, ge=0, le=1, description="share of a score that an anomalous parent takes away"
+        0.6, ge=0, le=1, description="share of a score that an anomalous cause takes away"
     )
-    log_weight: float = Field(0.5, ge=0, description="weight of the log of a template's G statistic")
+    credit: float = Field(0.5, ge=0, le=1, description="share of what it takes away that the cause gains")
+    log_weight: float = Field(1.6, ge=0, description="weight of the log of a template's G statistic")
+    dependency_weight: float = Field(
+        0.6, ge=0, le=1, description="weight of what a component sees of those it calls: it tells about them"
+    )
+    echo_weight: float = Field(
+        8.0, ge=0, description="weight of correlation with the target where most components share its metric"
+    )
     temperature: float = Field(0.30, gt=0, description="of the softmax that turns scores into confidences")
     none_score: float = Field(3.2, description="score of `none of these` in that softmax")
     calibrated: bool = Field(

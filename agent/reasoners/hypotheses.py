@@ -86,7 +86,7 @@ def _first_paragraph(runbook: Runbook | None) -> str:
 
 def _root_series(ledger: Ledger, components: Sequence[str]) -> tuple[str, ...]:
     rows: list[ComponentRow] = [row for row in ledger.components if row.component in components]
-    return tuple(row.series for row in rows)[:6]
+    return tuple(row.series for row in rows if row.series)[:6]
 
 
 def _unknown(ledger: Ledger, confidence: float) -> Hypothesis:

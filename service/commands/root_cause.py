@@ -114,7 +114,7 @@ def _money_target(ledger: "Ledger") -> bool:
 def _row(row: "ComponentRow", stored: "StoredCase", ledger: "Ledger") -> dict[str, Any]:
     facts = [fact for fact in map(ledger.fact, row.evidence_ids) if fact is not None]
     return {
-        "series": stored.columns[row.series],
+        "series": stored.columns[row.series] if row.series else f"{row.component}|log_lines",
         "component": row.component,
         "score": row.score,
         "confidence": row.confidence,
