@@ -8,11 +8,11 @@ import threading
 import webbrowser
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
-from collectors.simulator.incidents import KINDS
+from collectors.simulator.kinds import KINDS
 from collectors.simulator.sources import desk_configuration
 from domain.errors import ConfigurationError, NotFound, SourceError
 from domain.series import floor_to_step
@@ -25,7 +25,7 @@ READY_SECONDS = 60.0
 STEP_S = 300
 
 
-def run_demo(  # noqa: PLR0913 -- the options of one command
+def run_demo(
     *, port: int, seed: int, speed: float, headless: bool, start: str | None, directory: Path
 ) -> int:
     """Start the desk, serve it, and end both together."""
@@ -35,9 +35,7 @@ def run_demo(  # noqa: PLR0913 -- the options of one command
         shown = desk.ready["clock"]
         clock = AcceleratedClock(parse_rfc3339(shown["start"]), float(shown["wall_start"]), shown["speed"])
         settings = _settings(desk.ready, directory, port)
-        return run_service(
-            settings, clock=clock, speed=speed, desk=desk, ready=_announce(headless=headless)
-        )
+        return run_service(settings, clock=clock, speed=speed, desk=desk, ready=_announce(headless=headless))
 
 
 def _settings(ready: dict[str, Any], directory: Path, port: int) -> Settings:
@@ -67,7 +65,7 @@ class SimulatedDesk:
         ]
         self.ready: dict[str, Any] = {}
 
-    def __enter__(self) -> "SimulatedDesk":
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603 -- our own module, our own arguments
             self._command, stdout=subprocess.PIPE, text=True, start_new_session=True
         )

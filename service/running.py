@@ -9,10 +9,10 @@ from types import FrameType
 import structlog
 
 from api.server import bind, build_server
+from service.clock import Clock, system_clock
 from service.logs import configure_logs
 from service.settings import Settings
 from service.wiring import DemoDesk, build_service
-from service.clock import Clock, system_clock
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ def run_service(
 def _leave_quietly() -> None:
     """The server raises its signal again once it has ended; by then we are leaving in order anyway."""
 
-    def ignore(number: int, frame: FrameType | None) -> None:
+    def ignore(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and _interrupted():
             # A second Ctrl-C means now.
             os._exit(130)

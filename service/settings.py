@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db.settings import DatabaseSettings, RetentionPolicy
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +17,7 @@ from agent.evidence.settings import EvidenceSettings
 from alerts.settings import AlertSettings
 from api.settings import ServerSettings, TokenSettings
 from collectors.settings import SourceSettings
+from db.settings import DatabaseSettings, RetentionPolicy
 from detectors.settings import DetectionSettings
 from domain.errors import ConfigurationError
 from domain.rule import Rule

@@ -1,0 +1,56 @@
+"""What `analyst check` tries: the database, every source, the model, every alert receiver, the runbooks."""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from alerts.receivers.configured import build_receivers
+from collectors.build import check_source
+from collectors.settings import SourceSettings
+from db.database import Database
+from domain.errors import SourceError
+from prompts.runbook import load_runbooks
+from service.clock import system_clock
+from service.settings import Settings
+
+Attempt = Callable[[], str]
+
+
+def check_everything(settings: Settings) -> Iterator[tuple[str, Attempt]]:
+    """Names with attempts; an attempt returns one line or raises an AnalystError."""
+    yield "database", partial(_database, settings)
+    for source in settings.sources:
+        yield f"source {source.name}", partial(_source, source, settings)
+    if not settings.sources:
+        yield "sources", lambda: "none is configured; data can be pushed to /api/v1/samples"
+    yield "model", partial(_model, settings)
+    yield "alerts", partial(_alerts, settings)
+    yield "runbooks", lambda: f"{len(load_runbooks(settings.runbooks))} causes"
+
+
+def _database(settings: Settings) -> str:
+    database = Database(settings.database.url, settings.database)
+    database.upgrade()
+    shown = database.engine.url.render_as_string(hide_password=True)
+    database.close()
+    return f"{shown} is reachable and up to date"
+
+
+def _source(source: SourceSettings, settings: Settings) -> str:
+    if not source.enabled:
+        return "disabled"
+    found = check_source(source, os.environ, system_clock(), settings.scheduler.interval_seconds)
+    if not found.ok:
+        raise SourceError(source.name, found.answer)
+    return found.answer
+
+
+def _model(settings: Settings) -> str:
+    if settings.llm.model is None:
+        return "none is configured; the statistical reasoner diagnoses"
+    return f"{settings.llm.model} is configured; this version diagnoses with the statistical reasoner"
+
+
+def _alerts(settings: Settings) -> str:
+    names = [receiver.name for receiver, _ in build_receivers(settings.alerts)]
+    return f"{', '.join(names)} (no test message was sent)" if names else "no receiver is configured"

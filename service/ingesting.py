@@ -1,0 +1,47 @@
+"""Stores what sources bring, and keeps their states where a restart finds them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from collectors.runner import SourceResult
+from db.events import EventStore
+from db.records import SourceState as StoredState
+from db.samples import SampleStore
+from db.sources import SourceStateStore
+from domain.cycle import SourceState
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """Samples and events of one source, on disk when the call returns."""
+
+    samples: SampleStore
+    events: EventStore
+
+    def __call__(self, result: SourceResult) -> None:
+        for note in result.notes:
+            log.info("source", name=result.name, note=note)
+        if len(result.samples):
+            self.samples.append(result.samples)
+        if result.events:
+            self.events.append(result.events)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStates:
+    """The states of sources as their runner wants them."""
+
+    store: SourceStateStore
+    clock: Callable[[], datetime]
+
+    def get(self, name: str) -> SourceState | None:
+        kept = self.store.get(name).watermark
+        return None if kept is None else SourceState.model_validate(kept)
+
+    def put(self, state: SourceState) -> None:
+        self.store.put(StoredState(state.name, watermark=state.model_dump(mode="json")), self.clock())

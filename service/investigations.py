@@ -1,0 +1,207 @@
+"""Investigations of the service: those of a cycle at once, those that people ask for on a bounded queue."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agent.checkpoints import open_checkpoints
+from agent.evidence.record import Ledger
+from agent.graph import Reasoner
+from agent.investigator import Investigator, Surroundings
+from db.anomalies import AnomalyStore
+from db.diagnoses import DiagnosisStore
+from db.runs import RunStore
+from domain.anomaly import severity_rank
+from domain.diagnosis import Diagnosis, DiagnosisRequest
+from domain.errors import Overloaded
+from domain.incident import Incident, lead_anomaly
+from prompts.runbook import Runbook
+from service.agent_loop import AgentLoop
+from service.alerting import Alerting
+
+log = structlog.get_logger()
+MAX_WAITING = 200
+# A cycle must not hang on an investigation; what takes longer goes on beside it.
+IN_CYCLE_SECONDS = 30.0
+# An incident that grew is looked at again, but not in every cycle.
+MIN_AGE_OF_DIAGNOSIS = timedelta(minutes=10)
+MAX_DIAGNOSES_PER_INCIDENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RunJournal:
+    """The event log of the runs of diagnoses: one open run per diagnosis, gone on with after a restart."""
+
+    store: RunStore
+    clock: Callable[[], datetime]
+
+    def append(self, run_id: str, event: str, data: Mapping[str, Any]) -> int:
+        now = self.clock()
+        known = self.store.of_subject(run_id)
+        run = known[-1] if known else self.store.start("diagnosis", run_id, now)
+        if event == "run.finished":
+            self.store.finish(run.id, data["status"], now, (event, data))
+            return 0
+        return self.store.append(run.id, event, data, now)
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisDoor:
+    """Stores diagnoses, the alerts about them in the same transaction."""
+
+    store: DiagnosisStore
+    alerting: Alerting
+    clock: Callable[[], datetime]
+
+    def get(self, diagnosis_id: str) -> Diagnosis:
+        return self.store.get(diagnosis_id)
+
+    def save(self, diagnosis: Diagnosis) -> Diagnosis:
+        now = self.clock()
+        alerts = self.alerting.diagnosed(diagnosis, now) if diagnosis.status == "done" else ()
+        return self.store.save(diagnosis, alerts, now)
+
+
+@dataclass(frozen=True, slots=True)
+class InvestigationParts:
+    """What investigations are made of, joined by the composition root."""
+
+    diagnoses: DiagnosisStore
+    anomalies: AnomalyStore
+    runs: RunStore
+    alerting: Alerting
+    gather: Callable[[DiagnosisRequest], Ledger]
+    runbooks: Sequence[Runbook]
+    reasoner: Reasoner
+    checkpoints: Path | str
+    clock: Callable[[], datetime]
+    finished: Callable[[Diagnosis], None]
+    per_cycle: int
+
+
+class Investigations:
+    """Starts, resumes, cancels and drains investigations; callable from any thread."""
+
+    def __init__(self, parts: InvestigationParts) -> None:
+        self._parts = parts
+        self._loop = AgentLoop()
+        self._exit = AsyncExitStack()
+        self._guard = threading.Lock()
+        self._running: dict[str, Future[Diagnosis]] = {}
+        self._investigator: Investigator | None = None
+
+    def start(self) -> None:
+        """Open the checkpoints."""
+        self._loop.start()
+        self._investigator = self._loop.submit(self._open()).result(30)
+
+    def resume(self) -> int:
+        """Take up what an earlier process left unfinished; how many there are."""
+        unfinished = self._parts.diagnoses.unfinished()
+        for diagnosis in unfinished:
+            self._submit(diagnosis.id)
+        return len(unfinished)
+
+    def stop(self, timeout: float = 20.0) -> None:
+        """Let running investigations end; what does not is resumed by the next start."""
+        with self._guard:
+            waiting = list(self._running.values())
+        wait(waiting, timeout=timeout)
+        self._loop.submit(self._exit.aclose()).result(5)
+        self._loop.stop()
+
+    def begin(self, request: DiagnosisRequest, idempotency_key: str | None, now: datetime) -> Diagnosis:
+        """Queue an investigation, or return the equal one that is under way or just ended.
+
+        Raises:
+            Overloaded: too many are waiting.
+        """
+        with self._guard:
+            if len(self._running) >= MAX_WAITING:
+                raise Overloaded("too many investigations are waiting", retry_after=10)
+        created = self._parts.diagnoses.create(request, idempotency_key, now=now)
+        if created.created:
+            self._submit(created.diagnosis.id)
+        return created.diagnosis
+
+    def cancel(self, diagnosis_id: str) -> Diagnosis:
+        """Stop a run and keep what it found."""
+        return self._loop.submit(self._ready().cancel(diagnosis_id)).result(30)
+
+    def of_cycle(self, incidents: Sequence[Incident], now: datetime) -> None:
+        """Investigate incidents that are new or grew, the worst first, and wait for the results."""
+        wanted = [one for one in incidents if self._needs_diagnosis(one, now)]
+        wanted.sort(key=lambda one: (-severity_rank(one.severity), one.started_at, one.id))
+        futures = []
+        for incident in wanted[: self._parts.per_cycle]:
+            created = self._parts.diagnoses.create(self._request(incident, now), now=now)
+            if created.created:
+                futures.append(self._submit(created.diagnosis.id))
+        # One that fails has stored why; one that takes longer goes on beside the cycle.
+        wait(futures, timeout=IN_CYCLE_SECONDS)
+        self._parts.alerting.worker.wake()
+
+    def _needs_diagnosis(self, incident: Incident, now: datetime) -> bool:
+        """A first look at every incident; a further one where it grew since and the last is not fresh."""
+        if incident.diagnosis_id is None:
+            return True
+        known = self._parts.diagnoses.of_incident(incident.id)
+        last = known[-1]
+        if incident.status == "resolved" or len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
+            return False
+        grew = set(self._metrics(incident)) - set(last.affected_metrics)
+        return bool(grew) and now - last.timestamp >= MIN_AGE_OF_DIAGNOSIS
+
+    def _metrics(self, incident: Incident) -> tuple[str, ...]:
+        anomalies = [self._parts.anomalies.get(one) for one in incident.anomaly_ids]
+        lead = lead_anomaly(anomalies)
+        ordered = sorted(anomalies, key=lambda one: (one is not lead, -one.score, one.key))
+        return tuple(dict.fromkeys(name for one in ordered for name in one.affected_metrics))[:100]
+
+    def _request(self, incident: Incident, now: datetime) -> DiagnosisRequest:
+        anomalies = [self._parts.anomalies.get(one) for one in incident.anomaly_ids]
+        lead = lead_anomaly(anomalies)
+        return DiagnosisRequest(
+            anomaly_id=lead.id,
+            incident_id=incident.id,
+            anomaly_type=lead.anomaly_type,
+            start_time=incident.started_at,
+            end_time=max(incident.ended_at or now, incident.started_at + timedelta(seconds=1)),
+            affected_metrics=self._metrics(incident),
+        )
+
+    def _submit(self, diagnosis_id: str) -> "Future[Diagnosis]":
+        future = self._loop.submit(self._ready().run(diagnosis_id))
+        with self._guard:
+            self._running[diagnosis_id] = future
+        future.add_done_callback(lambda _: self._forget(diagnosis_id))
+        return future
+
+    def _forget(self, diagnosis_id: str) -> None:
+        with self._guard:
+            self._running.pop(diagnosis_id, None)
+
+    def _ready(self) -> Investigator:
+        assert self._investigator is not None, "start() comes first"
+        return self._investigator
+
+    async def _open(self) -> Investigator:
+        parts = self._parts
+        checkpointer = await self._exit.enter_async_context(open_checkpoints(parts.checkpoints))
+        surroundings = Surroundings(
+            diagnoses=DiagnosisDoor(parts.diagnoses, parts.alerting, parts.clock),
+            runs=RunJournal(parts.runs, parts.clock),
+            gather=parts.gather,
+            runbooks=parts.runbooks,
+            reasoner=parts.reasoner,
+            clock=parts.clock,
+            finished=parts.finished,
+        )
+        return Investigator(surroundings, checkpointer)

@@ -1,0 +1,248 @@
+"""The composition root: the only place where rooms meet."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from agent.evidence.case import PastIncident
+from agent.reasoners.offline import StatisticalReasoner
+from api.app import create_app
+from api.live import LiveFeed
+from api.stores import Stores
+from collectors.build import build_runner
+from db.database import Database
+from db.detections import CycleWriter
+from db.leader import LeaderLock
+from db.outbox import OutboxStore
+from db.sources import SourceStateStore
+from domain.cycle import Cycle
+from domain.diagnosis import Diagnosis, DiagnosisRequest
+from domain.series import Window
+from prompts.runbook import load_runbooks
+from service.alerting import Alerting, Storyteller
+from service.analyst import Analyst, Parts, Rules
+from service.cases import CaseBuilder
+from service.clock import Clock, system_clock
+from service.demo_desk import DemoDesk
+from service.ingesting import Ingest, SourceStates
+from service.investigations import InvestigationParts, Investigations
+from service.pipeline import Pipeline, Stages
+from service.saving import Saver
+from service.scheduler import Scheduler
+from service.settings import Settings
+from service.upkeep import Upkeep
+from service.windows import Windows
+
+log = structlog.get_logger()
+__all__ = ["DemoDesk", "Service", "build_service"]
+REFERENCE = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A built service: start it, serve its app, stop it."""
+
+    app: FastAPI
+    live: LiveFeed
+    analyst: Analyst
+    parts: Parts
+    leader: LeaderLock
+
+    def start(self) -> None:
+        """Load the windows, then let the clock run."""
+        parts = self.parts
+        parts.windows.load(parts.clock())
+        parts.investigations.start()
+        parts.alerting.worker.start()
+        parts.scheduler.start()
+
+    def stop(self) -> None:
+        """Leave in order: no new cycle, running work ends or stays resumable, then the lock goes."""
+        parts = self.parts
+        parts.live.close()
+        drained = parts.scheduler.stop()
+        parts.sources.close()
+        parts.investigations.stop()
+        parts.alerting.worker.stop(10.0)
+        self.leader.release()
+        parts.database.close()
+        log.info("stopped", drained=drained)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, brought to the newest schema; raises ConfigurationError in one line."""
+    database = Database(settings.database.url, settings.database)
+    database.upgrade()
+    return database
+
+
+def build_service(
+    settings: Settings, *, clock: Clock = system_clock, speed: float = 1.0, desk: DemoDesk | None = None
+) -> Service:
+    """Join all rooms; nothing runs before `Service.start`.
+
+    Raises:
+        ConfigurationError: something of the configuration cannot work, in one line.
+    """
+    database = open_database(settings)
+    stores = Stores.of(database)
+    live = LiveFeed()
+    schedule = settings.scheduler
+    windows = Windows(
+        stores.samples,
+        stores.series,
+        timedelta(hours=schedule.lookback_hours),
+        timedelta(days=settings.detection.history_days),
+    )
+    rules = Rules(stores, settings, windows)
+    rules.seed()
+    stories = Storyteller(stores.incidents, stores.anomalies, stores.diagnoses, windows)
+    alerting = Alerting(settings.alerts, OutboxStore(database), stories, clock)
+    cases = build_cases(settings, stores, windows, clock)
+    investigations = Investigations(
+        InvestigationParts(
+            diagnoses=stores.diagnoses,
+            anomalies=stores.anomalies,
+            runs=stores.runs,
+            alerting=alerting,
+            gather=cases.gather,
+            runbooks=load_runbooks(settings.runbooks),
+            reasoner=StatisticalReasoner(),
+            checkpoints=_checkpoints(database),
+            clock=clock,
+            finished=lambda diagnosis: _tell_diagnosis(live, diagnosis),
+            per_cycle=schedule.diagnoses_per_cycle,
+        )
+    )
+    states = SourceStates(SourceStateStore(database), clock)
+    sources = build_runner(settings.sources, os.environ, states, default_step_s=schedule.interval_seconds)
+    upkeep = Upkeep(database, stores, settings.retention)
+    saver = Saver(CycleWriter(database), settings, alerting, cases, windows, live)
+    pipeline = Pipeline(
+        Stages(
+            sources=sources,
+            ingest=Ingest(stores.samples, stores.events),
+            windows=windows,
+            engine=rules.engine,
+            save=saver,
+            diagnose=investigations.of_cycle,
+            finish=lambda cycle: _finish(stores, live, upkeep, cycle),
+            clock=clock,
+        )
+    )
+    leader = LeaderLock(database)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    scheduler = Scheduler(
+        interval_s=schedule.interval_seconds,
+        speed=speed,
+        clock=clock,
+        slots=stores.cycles,
+        leader=leader,
+        owner=owner,
+        run=pipeline.run_cycle,
+        led=lambda: _take_over(stores, windows, rules, investigations, clock),
+    )
+    parts = Parts(
+        settings=settings,
+        database=database,
+        stores=stores,
+        sources=sources,
+        windows=windows,
+        rules=rules,
+        pipeline=pipeline,
+        scheduler=scheduler,
+        investigations=investigations,
+        alerting=alerting,
+        live=live,
+        clock=clock,
+        claim=lambda now: stores.cycles.claim_slot(now, owner, now),
+        desk=desk,
+    )
+    analyst = Analyst(parts)
+    app = create_app(analyst, stores, settings.server, settings.tokens)
+    return Service(app, live, analyst, parts, leader)
+
+
+def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clock) -> CaseBuilder:
+    """What investigations look at: the window in memory, or storage where it does not reach back."""
+
+    def window_for(request: DiagnosisRequest) -> Window | None:
+        series = [named for name in request.affected_metrics if (named := windows.named(name))]
+        step_s = series[0].step_s if series else settings.scheduler.interval_seconds
+        held = windows.view(step_s)
+        reference = timedelta(hours=settings.scheduler.lookback_hours) / 2
+        if held is not None and held.start <= request.start_time - reference:
+            return held.between(held.start, max(request.end_time, held.start))
+        end = request.end_time + timedelta(seconds=step_s)
+        return stores.samples.window(step_s, request.start_time - REFERENCE, end)
+
+    return CaseBuilder(
+        window_for=window_for,
+        events=stores.events,
+        past=lambda: _confirmed(stores, clock()),
+        strategies=settings.strategies,
+        edges=settings.edges,
+        settings=settings.evidence,
+        clock=clock,
+    )
+
+
+def _checkpoints(database: Database) -> Path | str:
+    if database.path is not None:
+        return Path(f"{database.path}.checkpoints")
+    return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _confirmed(stores: Stores, now: datetime) -> list[PastIncident]:
+    """Incidents of the last year whose cause people confirmed or corrected."""
+    found = []
+    for said in stores.feedback.since(now - timedelta(days=365), "diagnosis"):
+        diagnosis = stores.diagnoses.get(said.target_id)
+        primary = diagnosis.primary_hypothesis
+        cause = said.actual_cause or (primary.cause if primary and said.verdict == "correct" else None)
+        if cause is not None:
+            component = primary.component if primary is not None else None
+            metrics = diagnosis.affected_metrics
+            found.append(PastIncident(diagnosis.id, cause, component, metrics, diagnosis.start_time))
+    return found
+
+
+def _take_over(
+    stores: Stores, windows: Windows, rules: Rules, investigations: Investigations, clock: Clock
+) -> None:
+    """A new leader starts from what is stored, and ends what the one before left behind."""
+    now = clock()
+    stores.cycles.interrupt_stale(now)
+    windows.load(now)
+    rules.changed()
+    resumed = investigations.resume()
+    if resumed:
+        log.info("investigations resumed", count=resumed)
+
+
+def _finish(stores: Stores, live: LiveFeed, upkeep: Upkeep, cycle: Cycle) -> Cycle:
+    stored = stores.cycles.finish(cycle)
+    total = sum(step.ms for step in cycle.steps)
+    told: Mapping[str, Any] = {
+        "id": cycle.id,
+        "n": cycle.id,
+        "ms": round(total, 1),
+        "series": cycle.series,
+        "found": cycle.anomalies,
+        "status": cycle.status,
+    }
+    live.publish("cycle.finished", told)
+    log.info("cycle", **told, steps={step.name: step.ms for step in cycle.steps})
+    upkeep.after_cycle(cycle.finished_at or cycle.scheduled_for)
+    return stored
+
+
+def _tell_diagnosis(live: LiveFeed, diagnosis: Diagnosis) -> None:
+    live.publish("diagnosis.updated", {"id": diagnosis.id, "status": diagnosis.status})
