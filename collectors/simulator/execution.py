@@ -76,7 +76,7 @@ def link_activity(market: Market, draws: Draws, stress: Stress) -> FloatArray:
     """Log of orders against an average weekday, shape (n, link)."""
     activity: FloatArray = (
         0.55 * market.season[:, None]
-        + 0.25 * market.excess.mean(axis=1)[:, None]
+        + 0.25 * _of_links(market.excess)
         + 0.10 * draws.persistent["activity"]
         + 0.08 * draws.white["activity"]
         + stress["activity"]
@@ -173,20 +173,27 @@ def _symbol_share() -> FloatArray:
 _SYMBOL_SHARE: Final = _symbol_share()
 
 
+_LINK_SYMBOLS: Final = [
+    [BOOK_SYMBOL[book] for book in np.flatnonzero(strategy == BOOK_STRATEGY)] for strategy in LINK_STRATEGY
+]
+
+
+def _of_links(by_symbol: FloatArray) -> FloatArray:
+    """The mean over the symbols that each link trades, shape (n, link)."""
+    return np.stack([by_symbol[:, symbols].mean(axis=1) for symbols in _LINK_SYMBOLS], axis=1)
+
+
 def _thinness(market: Market) -> FloatArray:
     """Log of how much depth is missing on the symbols of each link, never negative."""
     missing = np.maximum(np.log(_HOME_DEPTH / market.depth), 0)
-    columns = [
-        missing[:, LINK_VENUE[i], [BOOK_SYMBOL[b] for b in np.flatnonzero(LINK_STRATEGY[i] == BOOK_STRATEGY)]]
-        for i in range(len(LINKS))
-    ]
+    columns = [missing[:, LINK_VENUE[i], _LINK_SYMBOLS[i]] for i in range(len(LINKS))]
     return np.stack([column.mean(axis=1) for column in columns], axis=1)
 
 
 def _slippage(
     market: Market, delay: FloatArray, thin: FloatArray, draws: Draws, stress: Stress
 ) -> FloatArray:
-    rough = (market.volatility_bps / _HOME_VOLATILITY).mean(axis=1)[:, None]
+    rough = _of_links(market.volatility_bps / _HOME_VOLATILITY)
     base = plan_column("slippage_bps", LINK_STRATEGY)
     waiting = plan_column("latency_cost", LINK_STRATEGY) * np.maximum(delay - 1.15, 0) ** 0.8
     # Whoever quotes in a storm is hit by those who know more; the cost grows ever slower with the storm.

@@ -131,8 +131,10 @@ def _pump_and_dump(target: str) -> list[Effect]:
     origin = VENUES.index("okx")
     effects = [
         Effect("log_volatility", (s,), 0.7, ramp_s=300),
-        Effect("edge", (STRATEGIES.index("mm_sol"),), -2.5, delay_s=120),
-        Effect("slippage", (LINKS.index(("momentum", "binance")),), 6.0, delay_s=300),
+        Effect("edge", (STRATEGIES.index("mm_sol"),), -4.0, delay_s=120),
+        Effect("slippage", (LINKS.index(("momentum", "binance")),), 10.0, delay_s=300),
+        # The price band of the risk service keeps the pairs strategy from selling into the rise.
+        Effect("hold", (STRATEGIES.index("pairs_eth_sol"),), 1.0, delay_s=60, ramp_s=60),
     ]
     for v in range(len(VENUES)):
         first = v == origin

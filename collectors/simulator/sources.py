@@ -13,26 +13,38 @@ _POINTS: Final = 6  # a scrape that comes late still finds the steps it missed
 _LOG_PATTERN: Final = (
     r"^(?P<timestamp>\S+) (?P<level>[A-Z]+) (?P<component>[a-z]+:[A-Za-z0-9_.:-]+) (?P<message>.*)$"
 )
+_PARTS: Final = {
+    "price_pnl": "pnl_price",
+    "spread_pnl": "pnl_spread",
+    "fees": "pnl_fees",
+    "funding": "pnl_funding",
+    "slippage": "pnl_slippage",
+}
 _WORDS: Final = {"BTC": ("bitcoin", "btc"), "ETH": ("ether", "eth"), "SOL": ("solana", "sol")}
 
 
-def desk_configuration(ready: Mapping[str, Any]) -> dict[str, Any]:
+def desk_configuration(ready: Mapping[str, Any], *, parts: bool = False) -> dict[str, Any]:
     """Sources, strategies and edges for the desk that a ready line describes.
+
+    Args:
+        ready: the ready line.
+        parts: read the parts of PnL too, as `pnl_price`, `pnl_spread`, `pnl_fees`, `pnl_funding` and
+            `pnl_slippage`; they add up to `pnl`.
 
     Returns:
         `sources`, `strategies` and `edges`: lists of plain dicts as they stand in the configuration.
     """
-    return {"sources": sources(ready), "strategies": strategies(), "edges": edges()}
+    return {"sources": sources(ready, parts=parts), "strategies": strategies(), "edges": edges()}
 
 
-def sources(ready: Mapping[str, Any]) -> list[dict[str, Any]]:
+def sources(ready: Mapping[str, Any], *, parts: bool = False) -> list[dict[str, Any]]:
     """One source per door of the desk."""
     families = {metric.name: metric.source for metric in METRICS}
     units = {metric.name: metric.unit for metric in METRICS if metric.unit}
     step = ready["step_seconds"]
     exported = {"step_seconds": step, "sources": families, "units": units}
     return [
-        _pnl(ready, step),
+        _pnl(ready, step, _PARTS if parts else {}),
         {
             "name": "desk-archive",
             "kind": "csv",
@@ -61,19 +73,20 @@ def sources(ready: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _pnl(ready: Mapping[str, Any], step: int) -> dict[str, Any]:
+def _pnl(ready: Mapping[str, Any], step: int, parts: Mapping[str, str]) -> dict[str, Any]:
+    values = {"pnl": "pnl", **parts}
     return {
         "name": "desk-pnl",
         "kind": "sql",
         "source": "pnl_data",
         "url": ready["database"],
         "query": (
-            "SELECT ts, strategy, venue, symbol, pnl FROM pnl"
+            f"SELECT ts, strategy, venue, symbol, {', '.join(values)} FROM pnl"  # noqa: S608 - our own names
             " WHERE ts >= :since AND ts < :until ORDER BY ts LIMIT :limit"
         ),
         "bind_time_as": "rfc3339",
         "time_column": "ts",
-        "values": {"pnl": "pnl"},
+        "values": values,
         "label_columns": ["strategy", "venue", "symbol"],
         "unit": "USD",
         "step_seconds": step,

@@ -180,14 +180,20 @@ def test_one_incident_is_under_way_and_costs_money(desk: RunningDesk) -> None:
     assert values[-1] > 5 * values[-12]
 
 
-def test_the_product_configuration_of_the_desk_is_valid(desk: RunningDesk) -> None:
-    configuration = desk_configuration(desk.ready)
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_product_configuration_of_the_desk_is_valid(desk: RunningDesk, *, parts: bool) -> None:
+    configuration = desk_configuration(desk.ready, parts=parts)
     adapter: TypeAdapter[Any] = TypeAdapter(list[SourceSettings])
     kinds = {one.kind for one in adapter.validate_python(configuration["sources"])}
     assert kinds == {"sql", "openmetrics", "csv", "logs", "news"}
     TypeAdapter(list[Strategy]).validate_python(configuration["strategies"])
     TypeAdapter(list[Edge]).validate_python(configuration["edges"])
     assert "truth" not in json.dumps(configuration)
+    pnl = next(one for one in configuration["sources"] if one["kind"] == "sql")
+    bounds = {":since": "'2026-11-09'", ":until": "'2026-11-10'", ":limit": "5"}
+    query = re.sub(r":\w+", lambda found: bounds[found[0]], pnl["query"])
+    (row, *_) = desk.rows(query)
+    assert len(row) == 4 + len(pnl["values"])
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,7 @@ VICTIMS = {
     "bad_deploy": ("arb_cross", ("arb_cross",), -8_000),
     "stale_feed": ("okx", ("arb_cross", "mm_sol", "carry_perp"), -3_000),
     "flash_crash": ("market", ("mm_btc", "arb_cross"), -8_000),
+    "pump_and_dump": ("SOL", ("mm_sol", "momentum"), -2_000),
     "correlation_breakdown": ("SOL", ("pairs_eth_sol",), -1_000),
     "fat_finger": ("momentum", ("momentum",), -4_000),
 }
