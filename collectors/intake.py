@@ -9,7 +9,7 @@ import numpy as np
 from collectors.gate import read_number
 from collectors.settings_base import SourceBase
 from domain.errors import InvalidInput
-from domain.series import SampleBatch, Series, SeriesKey, SeriesKind, SourceName
+from domain.series import FloatArray, IntArray, SampleBatch, Series, SeriesKey, SeriesKind, SourceName
 from domain.timestamps import to_microseconds
 
 
@@ -28,10 +28,11 @@ class Intake:
         self._index: list[int] = []
         self._timestamps: list[int] = []
         self._values: list[float] = []
+        self._blocks: list[tuple[IntArray, IntArray, FloatArray]] = []
         self.left_out: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._index) + sum(len(index) for index, _, _ in self._blocks)
 
     def row(
         self,
@@ -84,6 +85,10 @@ class Intake:
         self._timestamps.append(micros)
         self._values.append(value)
 
+    def add_block(self, rows: IntArray, micros: IntArray, values: FloatArray) -> None:
+        """Add many finite values at once; all of shape (n,), rows as `row` numbered them."""
+        self._blocks.append((rows, micros, values))
+
     def skip(self, reason: str) -> None:
         """Count something that cannot be used."""
         self.left_out[reason] += 1
@@ -94,14 +99,19 @@ class Intake:
     @property
     def newest(self) -> int | None:
         """The latest time so far, in microseconds since 1970."""
-        return max(self._timestamps, default=None)
+        times = [max(self._timestamps)] if self._timestamps else []
+        times += [int(micros.max()) for _, micros, _ in self._blocks if len(micros)]
+        return max(times, default=None)
 
     def batch(self) -> SampleBatch:
-        return SampleBatch(
-            tuple(self._series),
+        single = (
             np.array(self._index, dtype=np.int64),
             np.array(self._timestamps, dtype=np.int64),
             np.array(self._values, dtype=np.float64),
+        )
+        index, timestamps, values = zip(*self._blocks, single, strict=True)
+        return SampleBatch(
+            tuple(self._series), np.concatenate(index), np.concatenate(timestamps), np.concatenate(values)
         )
 
     def notes(self) -> tuple[str, ...]:

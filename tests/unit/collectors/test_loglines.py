@@ -1,0 +1,83 @@
+"""Lines of logs in the formats that desks write."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.loglines import Line, LineParser, level_of
+from domain.timestamps import to_microseconds
+
+NOON = to_microseconds(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "component", "message"),
+    [
+        (
+            "2026-03-01T12:00:00.000Z WARN gateway:bybit order rejected",
+            "WARN",
+            "gateway:bybit",
+            "order rejected",
+        ),
+        ("2026-03-01 12:00:00,000 - ERROR - [db.pool] timeout", "ERROR", "db.pool", "timeout"),
+        ("[2026-03-01T13:00:00+0100] [warn] nginx: upstream gone", "WARN", "nginx", "upstream gone"),
+        ("2026-03-01 12:00:00 CRITICAL risk: halt", "CRITICAL", "risk", "halt"),
+        (
+            '{"ts": "2026-03-01T12:00:00Z", "level": "error", "logger": "feed", "msg": "gap"}',
+            "ERROR",
+            "feed",
+            "gap",
+        ),
+        ("2026-03-01T12:00:00Z a plain message", "INFO", "", "a plain message"),
+    ],
+)
+def test_a_line_tells_time_level_component_and_message(
+    line: str, level: str, component: str, message: str
+) -> None:
+    assert LineParser(None, UTC).parse(line) == Line(NOON, level, component, message)
+
+
+def test_a_line_without_a_time_is_read_all_the_same() -> None:
+    assert LineParser(None, UTC).parse("ERROR:root:boom") == Line(None, "ERROR", "root", "boom")
+    assert LineParser(None, UTC).parse("just words") == Line(None, "INFO", "", "just words")
+
+
+def test_a_time_without_offset_is_read_in_the_configured_zone() -> None:
+    line = LineParser(None, ZoneInfo("Europe/Berlin")).parse("2026-03-01 13:00:00 INFO x")
+    assert line is not None
+    assert line.micros == NOON
+
+
+def test_a_configured_pattern_wins() -> None:
+    parser = LineParser(r"^(?P<component>\w+)\|(?P<level>\w+)\|(?P<message>.*)$", UTC)
+    assert parser.parse("risk|err|limit hit") == Line(None, "ERROR", "risk", "limit hit")
+
+
+@pytest.mark.parametrize(
+    "line", ["", "   ", "\tat com.desk.Main", "  File x", "Traceback (most recent call last):"]
+)
+def test_lines_of_a_stack_trace_belong_to_the_line_before(line: str) -> None:
+    assert LineParser(None, UTC).parse(line) is None
+
+
+def test_escape_sequences_are_taken_out() -> None:
+    line = LineParser(None, UTC).parse("\x1b[31mERROR\x1b[0m boom\x00")
+    assert line is not None
+    assert "\x1b" not in line.message
+    assert "\x00" not in line.message
+
+
+@pytest.mark.parametrize(
+    ("word", "level"), [("warning", "WARN"), ("Fatal", "CRITICAL"), ("nonsense", "INFO")]
+)
+def test_levels_have_five_names(word: str, level: str) -> None:
+    assert level_of(word) == level
+
+
+@given(st.text(max_size=300))
+def test_no_line_breaks_the_parser(line: str) -> None:
+    parsed = LineParser(None, UTC).parse(line)
+    assert parsed is None or parsed.message
