@@ -25,10 +25,12 @@ class EventStore:
 
     def append(self, new: Sequence[Event]) -> Appended:
         """Store events durably. `replaced` counts those that were known already (they stay as they were)."""
-        rows = {_key(one): one for one in reversed(new)}
+        rows: dict[str, Event] = {}
+        for one in new:
+            rows.setdefault(_key(one), one)
         stored = 0
         with self._database.write(Lock.EVENTS) as connection:
-            for block in blocks(reversed(rows)):
+            for block in blocks(rows):
                 taken = select(_EVENT.c.dedupe_key).where(_EVENT.c.dedupe_key.in_(block))
                 known = set(connection.execute(taken).scalars())
                 fresh = [_values(rows[key], key) for key in block if key not in known]

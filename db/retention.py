@@ -16,7 +16,7 @@ from db.incidents import INCIDENT
 from db.settings import RetentionPolicy
 from db.tables import diagnosis, events, people, table_of, work
 from db.versions import DIAGNOSIS, FINAL
-from domain.timestamps import to_microseconds
+from domain.timestamps import from_microseconds, to_microseconds
 
 _EVENT = table_of(events.EventRow)
 _RUN = table_of(diagnosis.RunRow)
@@ -86,8 +86,7 @@ class Retention:
             if day is None or day >= to_microseconds(now) // DAY - 1:
                 return
             self._delete(CHUNK, CHUNK.c.day <= day, done)
-            horizon = now - timedelta(microseconds=to_microseconds(now) - (day + 1) * DAY)
-            self._delete(_EVENT, _EVENT.c.timestamp < horizon, done)
+            self._delete(_EVENT, _EVENT.c.timestamp < from_microseconds((day + 1) * DAY), done)
 
     def _oldest_day(self) -> int | None:
         with self._database.read() as connection:

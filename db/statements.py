@@ -26,7 +26,8 @@ def inserted_id(connection: Connection, table: Table, values: dict[str, Any]) ->
 def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
     """Insert one row unless a unique column already has its value; whether it was inserted."""
     statement = insert_into(connection, table).values(**values).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    # RETURNING, since PostgreSQL's driver does not always say how many rows an INSERT made
+    return connection.execute(statement.returning(*table.primary_key.columns)).first() is not None
 
 
 def upsert(connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
