@@ -64,11 +64,12 @@ def group_by_gap(
 
 
 def lead_anomaly(anomalies: Sequence[Anomaly]) -> Anomaly:
-    """The anomaly that names an incident: money first, then the most severe, the strongest, the earliest."""
+    """The anomaly that names an incident: money first, single series before sets, then the worst."""
     return min(
         anomalies,
         key=lambda one: (
             "pnl_data" not in one.data_sources,
+            one.anomaly_type == "multivariate",
             -severity_rank(one.severity),
             -one.score,
             one.timestamp,

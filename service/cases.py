@@ -10,11 +10,12 @@ from agent.evidence.case import Case, LogCounts, PastIncident
 from agent.evidence.ledger import gather
 from agent.evidence.record import Ledger
 from agent.evidence.settings import EvidenceSettings
-from agent.topology import default_edges, discovered_edges, joined
+from agent.topology import component_of, default_edges, discovered_edges, joined
+from agent.vocabulary import is_outcome
 from domain.diagnosis import DiagnosisRequest
 from domain.errors import InvalidInput
 from domain.event import Event
-from domain.series import Series, Window
+from domain.series import Series, SeriesKey, Window
 from domain.timestamps import to_microseconds
 from domain.topology import Edge, Strategy, Topology
 
@@ -71,8 +72,10 @@ class CaseBuilder:
         templates = [i for i, one in enumerate(window.series) if one.key.metric == TEMPLATE_METRIC]
         metrics = [i for i, one in enumerate(window.series) if one.key.metric != TEMPLATE_METRIC]
         measured = window.select(metrics)
+        targets = targets_of(request.affected_metrics, measured)
         return Case(
-            targets=targets_of(request.affected_metrics, measured),
+            targets=targets,
+            target_component=_shared_component(targets),
             start=request.start_time,
             end=request.end_time,
             window=measured,
@@ -93,14 +96,25 @@ class CaseBuilder:
 
 
 def targets_of(affected: Sequence[str], window: Window) -> tuple[str, ...]:
-    """The series that a request means: full names, or every series of a bare metric name."""
-    found: dict[str, None] = {}
+    """The series to explain: the money among what is affected, else the leading series alone.
+
+    What else is affected may be the cause and must stay a candidate. A name is that of a series or of a
+    metric, which then means all of its series.
+    """
+    found: dict[str, Series] = {}
     for name in affected:
         if name in window.positions:
-            found[name] = None
+            found[name] = window.series[window.positions[name]]
         else:
-            found.update((one.name, None) for one in window.series if one.key.metric == name)
-    return tuple(found)
+            found.update((one.name, one) for one in window.series if one.key.metric == name)
+    money = tuple(name for name, one in found.items() if is_outcome(one))
+    return money or tuple(found)[:1]
+
+
+def _shared_component(targets: Sequence[str]) -> str | None:
+    """Where several components lose money, the desk that they all belong to is to be explained."""
+    components = {component_of(SeriesKey.parse(name)) for name in targets}
+    return "desk" if len(components) > 1 else None
 
 
 def _log_counts(window: Window, row: int) -> LogCounts:
