@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from domain.series import SourceName
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 
@@ -132,6 +133,9 @@ class HttpSource(SourceBase):
             raise ValueError("needs either url or url_env")
         if self.url:
             check_url(self.url)
+        secret = [name for name in self.headers if name.lower() in _SECRET_HEADERS]
+        if secret:
+            raise ValueError(f"the header {secret[0]} is a secret; use bearer_token_env or headers_env")
         return self
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 
-from collectors.collector import Collected, Collector, Position, concatenate
+from collectors.collector import NO_SAMPLES, Collected, Collector, Position, concatenate
 from collectors.gate import quarantine
 from collectors.settings_base import SourceBase
 from domain.errors import SourceError
@@ -61,12 +61,19 @@ class Worker:
     def start(self, since: Position, now: datetime, *, tries: int) -> Future[Read]:
         """Read in a thread of its own; the future always gets a `Read`."""
         future: Future[Read] = Future()
-        name = f"source-{self.settings.name}"
+
+        def deliver() -> None:
+            future.set_result(self._read_or_error(since, now, tries))
+
         # A daemon: a source that hangs for ever must not keep the process from ending.
-        threading.Thread(
-            target=lambda: future.set_result(self.read(since, now, tries=tries)), name=name, daemon=True
-        ).start()
+        threading.Thread(target=deliver, name=f"source-{self.settings.name}", daemon=True).start()
         return future
+
+    def _read_or_error(self, since: Position, now: datetime, tries: int) -> Read:
+        try:
+            return self.read(since, now, tries=tries)
+        except Exception as error:  # noqa: BLE001 - a future without an answer would be waited for for ever
+            return Read(NO_SAMPLES, (), since, (), pages=0, error=self._broken(error))
 
     def read(self, since: Position, now: datetime, *, tries: int) -> Read:
         """Read pages until there are no more, a bound is reached or a page fails for good."""
@@ -120,12 +127,15 @@ class Worker:
         except SourceError as error:
             return error
         except Exception as error:  # noqa: BLE001 - the worker's edge: a broken collector is a failed source
-            # Not the message: what a library puts into it may hold a secret.
-            kind = type(error).__name__
-            structlog.get_logger().error(
-                "collector broke", source=self.settings.name, error=kind, at=_place(error)
-            )
-            return SourceError(self.settings.name, f"unexpected {kind} while reading", permanent=True)
+            return self._broken(error)
+
+    def _broken(self, error: Exception) -> SourceError:
+        # Not the message: what a library puts into it may hold a secret.
+        kind = type(error).__name__
+        structlog.get_logger().error(
+            "collector broke", source=self.settings.name, error=kind, at=_place(error)
+        )
+        return SourceError(self.settings.name, f"unexpected {kind} while reading", permanent=True)
 
 
 def _place(error: Exception) -> str:

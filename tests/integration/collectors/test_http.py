@@ -205,6 +205,11 @@ def test_secrets_are_sent_and_never_told(server: RawServer) -> None:
     assert caught.value.reason == f"http://127.0.0.1:{server.port} answered HTTP 500"
 
 
+def test_a_secret_header_does_not_belong_into_the_file() -> None:
+    with pytest.raises(ValueError, match="use bearer_token_env or headers_env"):
+        settings("http://exporter/", headers={"Authorization": "Bearer x"})
+
+
 def test_a_missing_secret_is_named_and_a_file_may_hold_it(tmp_path: object, server: RawServer) -> None:
     configured = settings(server.url, bearer_token_env="TOKEN")
     with pytest.raises(ConfigurationError, match="TOKEN is not set"):

@@ -230,6 +230,12 @@ def test_a_collector_that_breaks_is_a_failed_source_and_tells_no_secret() -> Non
     assert health.last_error == "unexpected RuntimeError while reading"
 
 
+def test_an_answer_of_nonsense_is_a_failed_source_and_no_endless_wait() -> None:
+    nonsense: Script = lambda since, now: None  # type: ignore[assignment, return-value] # noqa: E731
+    health = only(runner_of(ScriptedSource(nonsense)).run(NOW)).health
+    assert health.last_error == "unexpected AttributeError while reading"
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e301])
 def test_a_value_that_no_source_may_deliver_is_dropped_and_noted(value: float) -> None:
     result = only(runner_of(ScriptedSource(lambda since, now: page(now, value))).run(NOW))
