@@ -11,7 +11,7 @@ from collectors.simulator.incidents import Incident
 from collectors.simulator.layout import BOOK_STRATEGY, HEDGERS, SIGNALLERS, STEP_S, STRATEGIES, strategy_links
 from collectors.simulator.market import FeedModel, Feeds, Market, MarketModel, masked_to_perpetuals
 from collectors.simulator.noise import Noise
-from collectors.simulator.stress import stress_of
+from collectors.simulator.stress import MEMORY_S, stress_of
 from collectors.simulator.vocabulary import METRICS
 from domain.series import FloatArray, IntArray
 
@@ -52,7 +52,9 @@ class Desk:
         """The next n steps under the given incidents."""
         steps = np.arange(self.next_step, self.next_step + n)
         draws = self._noise.take(self.next_step, n)
-        stress = stress_of((one for incident in incidents for one in incident.pressures()), steps)
+        since = self.next_step * STEP_S - MEMORY_S
+        felt = (incident for incident in incidents if incident.end.timestamp() > since)
+        stress = stress_of((one for incident in felt for one in incident.pressures()), steps)
         market = self._market.advance(steps, draws, stress)
         feeds = self._feeds.advance(market, draws, stress)
         activity = link_activity(market, draws, stress)

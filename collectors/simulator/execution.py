@@ -118,7 +118,7 @@ def platform_of(
         ),
         cpu=np.clip(cpu, 2, 99.5),
         memory=np.clip(memory, 5, 98),
-        disk=_DISK + 6 * day_share(steps)[:, None] + 0.15 * white["disk"],
+        disk=_DISK + 2.5 * day_share(steps)[:, None] + 0.15 * white["disk"],
         gc_ms=6.5 * np.exp(0.02 * (cpu - _CPU) + 0.18 * heavy["gc"] + stress["gc"]),
         network=np.floor(np.maximum(white["network"] * 1.1 - 0.6, 0) + stress["network"]),
         delay=np.maximum((ack + 0.6 * risk) / (_ACK_MS + 0.6 * _RISK_MS), 0.3),

@@ -81,7 +81,6 @@ def json_feed(items: Sequence[Item], title: str) -> str:
             "items": [
                 {
                     "id": item.id,
-                    "title": item.title,
                     "content_text": item.text,
                     "date_published": format_rfc3339(item.timestamp),
                     "tags": [tag for tag in (item.kind, item.component) if tag],

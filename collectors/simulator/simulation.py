@@ -46,6 +46,7 @@ class Simulation:
         self._database = DeskDatabase(folder / "desk.sqlite")
         self._logs = LogFiles(folder / "logs")
         self._log_writer = LogWriter(seed)
+        self._settled: dict[int, dict[str, Any]] = {}
         self._costs: FloatArray = np.empty((0, len(STRATEGIES)))
         self._recent: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty((0, len(SERIES))))
 
@@ -80,7 +81,8 @@ class Simulation:
             block = self._advance(1)
             self._database.append(block)
             self._write_logs(block, 0)
-            self._write_truth()
+            if len(self._settled) < len(self._begun()):
+                self._write_truth()
 
     def inject(
         self, kind: str, duration: timedelta | None = None, target: str | None = None
@@ -138,6 +140,14 @@ class Simulation:
         return self._schedule.incidents(at_second(self._desk.next_step * STEP_S))
 
     def _costed(self, incident: Incident) -> dict[str, Any]:
+        if incident.number in self._settled:
+            return self._settled[incident.number]
+        truth = self._with_cost(incident)
+        if incident.end.timestamp() < (self._desk.next_step - 1) * STEP_S:
+            self._settled[incident.number] = truth
+        return truth
+
+    def _with_cost(self, incident: Incident) -> dict[str, Any]:
         first = int(incident.start.timestamp()) // STEP_S - self._first_step
         last = int(incident.end.timestamp()) // STEP_S + 1 - self._first_step
         by_strategy = self._costs[max(first, 0) : last].sum(axis=0)

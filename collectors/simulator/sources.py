@@ -9,7 +9,7 @@ from collectors.simulator.schedule import HISTORY_DAYS
 from collectors.simulator.vocabulary import METRICS
 
 _HISTORY_HOURS: Final = 24.0 * (HISTORY_DAYS + 1)
-_POINTS: Final = 6  # a scrape that comes late still finds the steps it missed
+_POINTS: Final = 12  # a scrape that comes late still finds the steps it missed
 _LOG_PATTERN: Final = (
     r"^(?P<timestamp>\S+) (?P<level>[A-Z]+) (?P<component>[a-z]+:[A-Za-z0-9_.:-]+) (?P<message>.*)$"
 )
@@ -57,6 +57,7 @@ def sources(ready: Mapping[str, Any], *, parts: bool = False) -> list[dict[str, 
             "kind": "openmetrics",
             "url": f"{ready['metrics']}?points={_POINTS}",
             "allow_private_addresses": True,
+            "max_age_seconds": 2.0 * _POINTS * step,
             **exported,
         },
         {

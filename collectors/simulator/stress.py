@@ -116,6 +116,9 @@ def _pump(age: FloatArray, length: float, effect: Effect) -> FloatArray:
 
 _SHAPES: Final[dict[str, Envelope]] = {"plateau": _plateau, "spike": _spike, "grow": _grow, "pump": _pump}
 _NEGLIGIBLE_TAILS: Final = 7.0
+LONGEST_TAIL_S: Final = 5_000.0
+MEMORY_S: Final = _NEGLIGIBLE_TAILS * LONGEST_TAIL_S
+"""Seconds after its end for which an incident can be felt."""
 
 
 def stress_of(pressures: Iterable[Pressure], steps: IntArray) -> dict[str, FloatArray]:

@@ -10,6 +10,7 @@ from collectors.simulator.desk import Block, Desk
 from collectors.simulator.incidents import Incident
 from collectors.simulator.kinds import KINDS
 from collectors.simulator.layout import CELL_STRATEGY, STEPS_PER_DAY, STRATEGIES
+from collectors.simulator.stress import LONGEST_TAIL_S
 from collectors.simulator.vocabulary import SERIES
 from domain.series import FloatArray
 
@@ -263,6 +264,12 @@ def test_an_incident_costs_its_victims_money(kind: str) -> None:
     assert sum(paid.values()) < at_least, paid
     for name in victims:
         assert paid[name] < 0, paid
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_effect_outlasts_the_memory_of_the_desk(kind: str) -> None:
+    for target in KINDS[kind].targets:
+        assert all(effect.tail_s <= LONGEST_TAIL_S for effect in KINDS[kind].effects(target))
 
 
 def test_strategies_elsewhere_keep_their_money() -> None:
