@@ -1,4 +1,4 @@
-"""From a claimed row to the message as it should read now."""
+"""From claimed rows to the message as it should read now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from domain.timestamps import format_rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message to deliver, and the rows beside the claimed one that it tells as well."""
+    """A message to deliver, and the rows that it tells."""
 
     notice: Notice
-    also: tuple[int, ...]
+    row_ids: tuple[int, ...]
 
 
 class Composer:
@@ -27,24 +27,25 @@ class Composer:
         self._stories = stories
         self._dashboard_url = dashboard_url
 
-    def compose(self, receiver: Receiver, row: StoredAlert, now: datetime) -> Composed | None:
-        """The message for a claimed row; None where nothing is known of its incidents any more.
+    def compose(self, receiver: Receiver, claimed: Sequence[StoredAlert], now: datetime) -> Composed | None:
+        """The message for claimed rows of one subject; None where its incidents are no longer known.
 
         The rows are read before the incidents, so that whatever a row was stored for is in the message.
+        Rows of the subject that still wait are told by it, too.
         """
-        rows = self._outbox.about(receiver.name, row.subject)
+        subject, mine = claimed[0].subject, {row.id for row in claimed}
+        rows = self._outbox.about(receiver.name, subject)
         message = AlertMessage.of(rows)
-        waiting = [one for one in rows if one.state == "pending" and one.id != row.id]
-        told_now = sorted((row, *waiting), key=lambda one: one.id)
-        fresh = tuple(dict.fromkeys(AlertIntent.stored(one).incident_id for one in told_now))
-        digest = _heading(row.subject)
+        told = [row for row in rows if row.id in mine or row.state == "pending"]
+        fresh = tuple(dict.fromkeys(AlertIntent.stored(row).incident_id for row in told))
+        digest = _heading(subject)
         only_fresh = digest is not None and receiver.updates != "in_place"
         summaries = self._summaries(fresh if only_fresh else message.incident_ids)
         if not summaries:
             return None
         notice = Notice(
-            key=f"{row.subject}@{format_rfc3339(message.first_decided_at)}",
-            reason=told_now[-1].kind,
+            key=f"{subject}@{format_rfc3339(message.first_decided_at)}",
+            reason=told[-1].kind,
             summaries=summaries,
             fresh=fresh,
             digest=digest,
@@ -52,12 +53,7 @@ class Composer:
             uncertain=message.unsure,
             now=now,
         )
-        return Composed(notice, tuple(one.id for one in waiting))
-
-    def is_told_elsewhere(self, row: StoredAlert) -> bool:
-        """Whether a row that waited for the end of a snooze is about an incident told meanwhile."""
-        kind, _, incident_id = row.subject.partition(":")
-        return kind == "snoozed" and bool(self._outbox.about(row.receiver, f"incident:{incident_id}"))
+        return Composed(notice, tuple(row.id for row in told))
 
     def _summaries(self, incident_ids: Sequence[str]) -> tuple[Summary, ...]:
         stories = (self._stories.story(one) for one in incident_ids)

@@ -1,18 +1,25 @@
 """Decides for all receivers at once, as storage asks inside its transaction."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
 
 from alerts.calendar import matches
 from alerts.history import History
-from alerts.outbox import AlertIntent
-from alerts.policy import Case, Decision, Rules, Target, decide, to_intent
+from alerts.outbox import AlertIntent, StoredAlert
+from alerts.policy import Case, Decision, Reason, Rules, Target, decide, to_intent
 from alerts.settings import AlertSettings
 from alerts.summary import group_of
 from domain.anomaly import Anomaly
 from domain.errors import InvalidInput
 from domain.incident import Incident
 from domain.series import SeriesKey
+
+log = structlog.get_logger()
+
+HORIZON = timedelta(hours=26)
 
 
 class Decider:
@@ -45,18 +52,76 @@ class Decider:
         self, incident: Incident, anomalies: Sequence[Anomaly], previous: Incident | None
     ) -> Sequence[AlertIntent]:
         """The rows to store with the incident, at most one for each receiver."""
+        return self._decide(incident, anomalies, previous, None)
+
+    def diagnosed(self, incident: Incident, anomalies: Sequence[Anomaly]) -> Sequence[AlertIntent]:
+        """The rows to store with a diagnosis of the incident that has just finished."""
+        return self._decide(incident, anomalies, incident, Reason.DIAGNOSIS_READY)
+
+    def _decide(
+        self,
+        incident: Incident,
+        anomalies: Sequence[Anomaly],
+        previous: Incident | None,
+        event: Reason | None,
+    ) -> Sequence[AlertIntent]:
         labels = labels_of(anomalies)
         group = group_of(anomalies, incident)
         intents = []
         for target, patterns in self._targets:
-            case = Case(incident, previous, group, labels, routed=matches(patterns, labels))
+            routed = matches(patterns, labels)
+            case = Case(incident, previous, group, labels, routed=routed, event=event)
             decision = decide(case, Rules(target, self._history, self._settings, self._now))
             self.decisions.append(decision)
+            _record(decision)
             intent = to_intent(decision, case, self._now)
             if intent is not None:
                 self._history.add(intent)
                 intents.append(intent)
         return intents
+
+
+class RecentAlerts(Protocol):
+    def recent(self, since: datetime, incident_ids: Sequence[str]) -> Sequence[StoredAlert]:
+        """Rows stored since an instant, and all about these incidents, oldest first."""
+        ...
+
+
+class AlertPolicy:
+    """Makes a decider for each cycle and each change, from what the outbox holds."""
+
+    def __init__(
+        self,
+        settings: AlertSettings,
+        targets: Sequence[tuple[Target, dict[str, str]]],
+        outbox: RecentAlerts,
+    ) -> None:
+        self._settings = settings
+        self._targets = tuple(targets)
+        self._outbox = outbox
+
+    def decider(self, incident_ids: Sequence[str], now: datetime) -> Decider:
+        """A decider that knows what was told of late, and all about these incidents.
+
+        Args:
+            incident_ids: the open incidents, or the one that changes.
+            now: the time of the service.
+        """
+        horizon = max(HORIZON, timedelta(minutes=self._settings.cooldown_minutes))
+        history = History.of(self._outbox.recent(now - horizon, incident_ids))
+        return Decider(self._settings, self._targets, history, now)
+
+
+def _record(decision: Decision) -> None:
+    if decision.reason is not Reason.UNCHANGED:
+        level = log.debug if decision.verdict == "nothing" else log.info
+        level(
+            "alert_decided",
+            receiver=decision.receiver,
+            incident=decision.incident_id,
+            verdict=decision.verdict,
+            reason=decision.reason.value,
+        )
 
 
 def labels_of(anomalies: Sequence[Anomaly]) -> tuple[tuple[str, str], ...]:

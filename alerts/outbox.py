@@ -168,15 +168,13 @@ class StoredPage(Protocol):
 class Outbox(Protocol):
     """The only way out; several workers may hold one.
 
-    `claim` leases rows that are due, oldest first, by conditional update. Rows of one receiver and subject
-    leave in order: a later one waits until the earlier ones were sent or parked.
+    `claim` leases rows that are due, oldest first, by conditional update. While a row is under a running
+    lease, no other worker gets rows of the same receiver and subject.
     """
 
     def claim(self, now: datetime, lease: timedelta, limit: int = ...) -> Sequence[StoredAlert]: ...
 
-    def sent(
-        self, message_id: int, remote_ref: str | None, now: datetime, also: Sequence[int] = ...
-    ) -> None: ...
+    def sent(self, message_id: int, remote_ref: str | None, now: datetime) -> None: ...
 
     def retry(self, message_id: int, not_before: datetime, error: str) -> None: ...
 

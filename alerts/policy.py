@@ -71,13 +71,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An incident now and before, with what routing and the cooldown look at."""
+    """An incident now and before, with what routing and the cooldown look at.
+
+    `event` names a change that the two incidents do not show, such as a diagnosis that finished.
+    """
 
     incident: Incident
     previous: Incident | None
     group: str
     labels: Sequence[tuple[str, str]]
     routed: bool = True
+    event: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +144,13 @@ def _first(case: Case, rules: Rules) -> Decision:
     resolved = incident.status == "resolved"
     reason = Reason.RESOLVED_BEFORE_SENT if resolved else Reason.FIRST_NOTIFICATION
     own = Decision(target.name, incident.id, "message", reason, f"incident:{incident.id}", now)
+    if target.updates == "important":
+        # The diagnosis often follows within a moment, and this message cannot be edited.
+        own = replace(own, not_before=now + timedelta(seconds=rules.settings.settle_seconds))
     if incident.severity == "critical":
         return own
     if not resolved and is_snoozed(incident, now):
-        # A subject of its own: rows of one subject leave in order, and a later one may be critical.
-        later = replace(own, verdict="wait", reason=Reason.SNOOZED, subject=f"snoozed:{incident.id}")
-        return replace(later, not_before=incident.snoozed_until)
+        return replace(own, verdict="wait", reason=Reason.SNOOZED, not_before=incident.snoozed_until)
     return _held(case, own, rules) or own
 
 
@@ -220,12 +225,13 @@ def _digest(own: Decision, reason: Reason, rules: Rules, *, until: datetime) -> 
 def _change(case: Case, told: AlertMessage, rules: Rules) -> Decision:
     """An update of the message that names the incident, or a message of its own once it is critical."""
     incident, now = case.incident, rules.now
-    reason = what_changed(incident, case.previous)
+    reason = case.event or what_changed(incident, case.previous)
     decision = Decision(rules.target.name, incident.id, "update", reason, told.subject, now)
     if reason is Reason.UNCHANGED:
         return replace(decision, verdict="nothing")
-    if incident.severity == "critical" and incident.status != "resolved" and _is_held(told, incident.id, now):
-        own = f"incident:{incident.id}"
+    own = f"incident:{incident.id}"
+    held = told.subject != own or told.intents[0].not_before > now
+    if incident.severity == "critical" and incident.status != "resolved" and held:
         return replace(decision, verdict="message", subject=own, reason=Reason.SEVERITY_ROSE)
     if rules.target.updates == "important":
         silent = _why_silent(reason, incident, told, now)
@@ -258,16 +264,12 @@ def is_snoozed(incident: Incident, now: datetime) -> bool:
     return incident.snoozed_until is not None and incident.snoozed_until > now
 
 
-def _is_held(told: AlertMessage, incident_id: str, now: datetime) -> bool:
-    """Whether the incident is only named by another one's message or by a digest, or still waits."""
-    return told.subject != f"incident:{incident_id}" or told.intents[0].not_before > now
-
-
 def _why_silent(reason: Reason, incident: Incident, told: AlertMessage, now: datetime) -> Reason | None:
     """Why people who would get a new message for this change get none."""
     if told.subject.startswith("digest:"):
         return None if reason is Reason.SEVERITY_ROSE else Reason.NOT_WORTH_A_MESSAGE
-    if reason not in IMPORTANT:
+    again = reason is Reason.DIAGNOSIS_READY and any(one.reason == reason for one in told.intents)
+    if again or reason not in IMPORTANT:
         return Reason.NOT_WORTH_A_MESSAGE
     heard = incident.severity == "critical" or reason is Reason.RESOLVED
     return Reason.SNOOZED if is_snoozed(incident, now) and not heard else None

@@ -100,6 +100,12 @@ class AlertSettings(BaseModel):
     digest_seconds: float = Field(
         default=15, ge=0, le=60, description="How long a new digest collects before it is sent."
     )
+    settle_seconds: float = Field(
+        default=2,
+        ge=0,
+        le=60,
+        description="How long a message that cannot be edited waits for the diagnosis to come along.",
+    )
     late_after_minutes: float = Field(
         default=360, gt=0, description="Incidents that ended longer ago than this come as a digest."
     )

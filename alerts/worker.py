@@ -135,13 +135,16 @@ class OutboxWorker:
 
     def _work_off(self, receiver: str, rows: Sequence[StoredAlert], began: float) -> None:
         lane = self._lanes.get(receiver)
+        subjects: dict[str, list[StoredAlert]] = {}
         for row in rows:
+            subjects.setdefault(row.subject, []).append(row)
+        for claimed in subjects.values():
             if lane is None:
-                self._outbox.park(row.id, f"no receiver {receiver!r} is configured")
+                self._park(claimed, f"no receiver {receiver!r} is configured")
             elif self._may_call(lane, began):
-                self._deliver(lane, row)
+                self._deliver(lane, claimed)
             else:
-                self._put_back(lane, row)
+                self._put_back(lane, claimed)
 
     def _may_call(self, lane: Lane, began: float) -> bool:
         """Wait for the lane's turn; false where that takes too long or the lease may end meanwhile."""
@@ -151,52 +154,65 @@ class OutboxWorker:
         self._real.sleep(lane.wait_s(moment))
         return True
 
-    def _deliver(self, lane: Lane, row: StoredAlert) -> None:
-        unsure = is_unsure(row)
+    def _deliver(self, lane: Lane, rows: Sequence[StoredAlert]) -> None:
+        receiver, subject = lane.receiver, rows[0].subject
+        unsure = any(is_unsure(row) for row in rows)
         try:
-            composed = self._composer.compose(lane.receiver, row, self._clock())
+            composed = self._composer.compose(receiver, rows, self._clock())
             if composed is None:
-                self._outbox.park(row.id, "the incident is no longer stored")
+                self._park(rows, "the incident is no longer stored")
                 return
             unsure = composed.notice.uncertain
-            self._tell(lane, row, composed)
+            self._tell(lane, subject, composed)
         except NotifyError as error:
-            self._failed(lane, row, error, unsure=unsure)
+            self._failed(lane, rows, error, unsure=unsure)
         except StoreUnavailable:
             raise  # the lease ends by itself, and the next worker looks before it sends
         except Exception as error:  # one odd message must not stop the rest
-            log.exception("alert_failed", receiver=row.receiver, subject=row.subject)
-            odd = Unanswered(row.receiver, f"could not be written ({type(error).__name__})")
-            self._failed(lane, row, odd, unsure=unsure)
+            log.exception("alert_failed", receiver=receiver.name, subject=subject)
+            odd = Unanswered(receiver.name, f"could not be written ({type(error).__name__})")
+            self._failed(lane, rows, odd, unsure=unsure)
 
-    def _tell(self, lane: Lane, row: StoredAlert, composed: Composed) -> None:
+    def _tell(self, lane: Lane, subject: str, composed: Composed) -> None:
         notice = composed.notice
-        known = lane.was_told(row.subject, notice.summaries) or self._composer.is_told_elsewhere(row)
-        ref = notice.remote_ref if known else lane.receiver.notify(notice)
-        if not known:
+        ref = notice.remote_ref
+        if not lane.was_told(subject, notice.summaries):
+            ref = lane.receiver.notify(notice)
             repeat = notice.uncertain and lane.receiver.updates != "in_place"
             lane.succeeded(self._real.now(), self._clock(), repeat=repeat)
-        self._outbox.sent(row.id, ref, self._clock(), composed.also)
-        lane.remember(row.subject, notice.summaries)
-        log.info("alert_sent", receiver=row.receiver, subject=row.subject, reason=notice.reason)
+            log.info("alert_sent", receiver=lane.receiver.name, subject=subject, reason=notice.reason)
+        for row_id in composed.row_ids:
+            self._outbox.sent(row_id, ref, self._clock())
+        lane.remember(subject, notice.summaries)
 
-    def _failed(self, lane: Lane, row: StoredAlert, error: NotifyError, *, unsure: bool) -> None:
+    def _failed(self, lane: Lane, rows: Sequence[StoredAlert], error: NotifyError, *, unsure: bool) -> None:
         text = error.reason + (UNSURE if unsure or isinstance(error, Unanswered) else "")
+        names = {"receiver": lane.receiver.name, "subject": rows[0].subject, "error": text}
         if error.permanent:
             lane.refused(self._real.now(), error)
-            self._outbox.park(row.id, text)
-            log.error("alert_parked", receiver=row.receiver, subject=row.subject, error=text)
+            self._park(rows, text)
+            log.error("alert_parked", **names)
             return
         wait = lane.failed(self._real.now(), error)
         if error.retry_after is not None:
             text += ASKED_TO_WAIT
-        self._outbox.retry(row.id, self._clock() + timedelta(seconds=wait), text)
-        log.warning(
-            "alert_delayed", receiver=row.receiver, subject=row.subject, error=text, wait=round(wait, 1)
-        )
+        self._retry(rows, wait, text)
+        log.warning("alert_delayed", **names, wait=round(wait, 1))
 
-    def _put_back(self, lane: Lane, row: StoredAlert) -> None:
-        """Give a row back untried until the receiver may be called again."""
-        due = self._clock() + timedelta(seconds=lane.wait_s(self._real.now()))
-        text = f"waiting for {lane.receiver.name}" + (UNSURE if is_unsure(row) else "")
-        self._outbox.retry(row.id, due, text + (ASKED_TO_WAIT if lane.asked_to_wait else ""))
+    def _put_back(self, lane: Lane, rows: Sequence[StoredAlert]) -> None:
+        """Give rows back untried until the receiver may be called again."""
+        text = f"waiting for {lane.receiver.name}"
+        if any(is_unsure(row) for row in rows):
+            text += UNSURE
+        if lane.asked_to_wait:
+            text += ASKED_TO_WAIT
+        self._retry(rows, lane.wait_s(self._real.now()), text)
+
+    def _retry(self, rows: Sequence[StoredAlert], wait_s: float, text: str) -> None:
+        due = self._clock() + timedelta(seconds=wait_s)
+        for row in rows:
+            self._outbox.retry(row.id, due, text)
+
+    def _park(self, rows: Sequence[StoredAlert], reason: str) -> None:
+        for row in rows:
+            self._outbox.park(row.id, reason)

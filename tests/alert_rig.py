@@ -50,13 +50,13 @@ class Rig:
         self.stories = MemoryStories()
         self.settings: AlertSettings = settings()
         self.others: list[Receiver] = []
-        self._open: list[Receiver] = []
+        self.opened: list[Receiver] = []
         self.worker = self.fresh_worker()
 
     def fresh_worker(self) -> OutboxWorker:
         """A worker as a restarted process has it: it remembers nothing."""
         receivers = [self.receiver(), *self.others]
-        self._open += receivers
+        self.opened += receivers
         self.worker = OutboxWorker(
             self.outbox, receivers, self.stories, self.settings, self.time.clock, self.time
         )
@@ -71,7 +71,7 @@ class Rig:
         return slack_receiver(chosen, TIMEOUT_S, ("127.0.0.1",))
 
     def close(self) -> None:
-        for one in self._open:
+        for one in self.opened:
             one.close()
 
     def drain(self, seconds: float = 3_600) -> None:

@@ -56,20 +56,30 @@ class MemoryOutbox:
 
     def claim(self, now: datetime, lease: timedelta, limit: int = 10) -> Sequence[OutboxRow]:
         with self._lock:
-            due = [row for row in self.rows if self._is_due(row, now) and not self._is_behind(row)][:limit]
+            busy = {
+                (row.receiver, row.subject)
+                for row in self.rows
+                if row.state == "claimed" and row.lease_until is not None and row.lease_until > now
+            }
+            due = [
+                row
+                for row in self.rows
+                if row.state in {"pending", "claimed"}
+                and (row.receiver, row.subject) not in busy
+                and (row.state == "claimed" or row.not_before <= now)
+            ][:limit]
             for row in due:
                 row.possible_repeat = row.possible_repeat or row.state == "claimed"
                 row.attempts += 1
                 row.state, row.lease_until = "claimed", now + lease
             return [replace(row) for row in due]
 
-    def sent(self, message_id: int, remote_ref: str | None, now: datetime, also: Sequence[int] = ()) -> None:
+    def sent(self, message_id: int, remote_ref: str | None, now: datetime) -> None:
         if self.die_before_mark:
             self.die_before_mark = False
             raise ProcessKilled
-        for one in (message_id, *also):
-            row = self.rows[one - 1]
-            row.state, row.remote_ref, row.error = "sent", remote_ref, None
+        row = self.rows[message_id - 1]
+        row.state, row.remote_ref, row.error = "sent", remote_ref, None
 
     def retry(self, message_id: int, not_before: datetime, error: str) -> None:
         row = self.rows[message_id - 1]
@@ -93,21 +103,6 @@ class MemoryOutbox:
     ) -> "Page":
         rows = [row for row in self.rows if receiver in {None, row.receiver}]
         return Page([row for row in rows if states is None or row.state in states][-limit:])
-
-    @staticmethod
-    def _is_due(row: OutboxRow, now: datetime) -> bool:
-        if row.state == "claimed":
-            return row.lease_until is not None and row.lease_until <= now
-        return row.state == "pending" and row.not_before <= now
-
-    def _is_behind(self, row: OutboxRow) -> bool:
-        """Rows of one receiver and subject leave in order."""
-        return any(
-            one.id < row.id
-            and (one.receiver, one.subject) == (row.receiver, row.subject)
-            and one.state in {"pending", "claimed"}
-            for one in self.rows
-        )
 
     def states(self) -> Sequence[str]:
         return [row.state for row in self.rows]

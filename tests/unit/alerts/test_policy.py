@@ -237,6 +237,19 @@ def test_routing_looks_at_labels_rules_and_types() -> None:
     assert decider.decisions[0].reason is Reason.NOT_ROUTED
 
 
+def test_a_finished_diagnosis_updates_the_message_or_is_told_once_where_it_cannot_be_edited() -> None:
+    for target, again in ((SLACK, "diagnosis_ready"), (HOOK, "not_worth_a_message")):
+        decider = Decider(settings(), [(target, {})], told(intent()), NOW)
+        assert decider.diagnosed(incident(), [anomaly()])
+        decider.diagnosed(incident(), [anomaly()])
+        assert [one.reason.value for one in decider.decisions] == ["diagnosis_ready", again]
+
+
+def test_a_message_that_cannot_be_edited_waits_a_moment_for_its_diagnosis() -> None:
+    assert decided(incident(), target=HOOK).not_before == NOW + timedelta(seconds=2)
+    assert decided(incident(severity="critical"), target=SLACK).not_before == NOW
+
+
 _INCIDENTS = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from(SEVERITIES), st.sampled_from(["open", "resolved"])),
     max_size=40,
