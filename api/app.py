@@ -13,6 +13,7 @@ from api import problem
 from api.auth import TokenBook
 from api.body_guard import BodyGuard
 from api.dashboard import pages, static
+from api.dashboard.render import problem_page
 from api.doors import Doors
 from api.gatekeeper import Gatekeeper, SecurityHeaders
 from api.ingest_gate import IngestGate
@@ -100,7 +101,7 @@ def create_app(
         SingleFlight(),
         KeyLocks(),
     )
-    problem.install(app)
+    problem.install(app, problem_page)
     for module in _ROUTERS:
         app.include_router(module.router)
     app.mount("/static", static.VersionedFiles(), name="static")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -165,15 +165,23 @@ def _reason(error: Mapping[str, Any]) -> str:
     return printable(message)
 
 
-async def _answer(_request: Request, error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status == 500:
         _log.error("request.failed", exc_info=error)
-    return problem.response()
+    page: ErrorPage | None = getattr(request.app.state, "error_page", None)
+    for_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
+        "/api/"
+    )
+    return page(problem, _title(problem.status)) if page and for_browser else problem.response()
 
 
-def install(app: FastAPI) -> None:
-    """Let every error that a route raises leave as a problem."""
+ErrorPage = Callable[[HttpProblem, str], Response]
+
+
+def install(app: FastAPI, page: ErrorPage) -> None:
+    """Let every error that a route raises leave as a problem, or for a browser as a page."""
+    app.state.error_page = page
     for kind in (HttpProblem, AnalystError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer)
 

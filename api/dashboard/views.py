@@ -17,7 +17,7 @@ from domain.anomaly import Anomaly
 from domain.diagnosis import Diagnosis, Hypothesis
 from domain.errors import NotFound
 from domain.event import Event
-from domain.incident import Incident
+from domain.incident import Incident, lead_anomaly
 
 WINDOWS = {
     "1h": timedelta(hours=1),
@@ -101,7 +101,8 @@ def incident_view(door: Doors, incident_id: str, caller: Caller) -> IncidentView
     until = incident.ended_at or door.service.now()
     around = max(timedelta(hours=3), (until - incident.started_at) * 2)
     window = (incident.started_at - around, min(until + around / 4, door.service.now()))
-    names = list(dict.fromkeys(one.affected_metrics[0] for one in anomalies))
+    first = [lead_anomaly(anomalies)] if anomalies else []
+    names = list(dict.fromkeys(one.affected_metrics[0] for one in [*first, *anomalies]))
     return IncidentView(
         incident,
         anomalies,

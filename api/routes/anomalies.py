@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 
-from db.anomalies import AnomalyFilter
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +10,7 @@ from api.explanation import Explanation, explain
 from api.feedback import Verdict, give, withdraw
 from api.json_body import StrictRoute
 from api.paging import Cursor, Limit, Page, TimeRange, from_store
+from db.anomalies import AnomalyFilter
 from domain.anomaly import Anomaly, AnomalyType, Severity
 from domain.feedback import AnomalyVerdict, Feedback
 
