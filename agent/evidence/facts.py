@@ -94,6 +94,12 @@ def _signal_sentence(signal: Signal, where: str) -> str:
         return f"{where} stopped reporting at {at}."
     if signal.state == "frozen":
         return f"{where} has repeated {figure(signal.value, signal.unit)} without change since {at}."
+    if signal.state == "spiked":
+        verb = "spiked" if signal.direction == "up" else "dropped"
+        reach, usual = figure(signal.value, signal.unit), figure(signal.baseline, signal.unit)
+        return (
+            f"{where} {verb} to {reach} at {at} (usually {usual}), {abs(signal.z):.1f} of its usual spreads."
+        )
     verb = "rose" if signal.direction == "up" else "fell"
     change = times(signal.value, signal.baseline)
     before, now = figure(signal.baseline, signal.unit), figure(signal.value, signal.unit)

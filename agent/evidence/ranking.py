@@ -43,7 +43,9 @@ def rank_components(
     else:
         ranked = _rank_by_evidence(measured, topology, spoken, settings)
     ranked.sort(key=lambda one: (-one.score, one.component))
-    return _with_confidence(ranked, settings)
+    known = shared is not None or bool(topology.edges)
+    temperature = settings.temperature if known else settings.temperature_without_graph
+    return _with_confidence(ranked, temperature, settings.none_score)
 
 
 def _rank_by_echo(
@@ -197,9 +199,11 @@ def _change(name: str, rows_of: Mapping[str, Sequence[int]], measured: Measured)
     return int(measured.shifts.change[rows[0]]) if rows else 0
 
 
-def _with_confidence(ranked: list[Ranked], settings: EvidenceSettings) -> tuple[list[Ranked], float]:
+def _with_confidence(
+    ranked: list[Ranked], temperature: float, none_score: float
+) -> tuple[list[Ranked], float]:
     """Softmax over the components and `none of these`."""
-    scores = np.array([*(one.score for one in ranked), settings.none_score]) / settings.temperature
+    scores = np.array([*(one.score for one in ranked), none_score]) / temperature
     weights = np.exp(scores - scores.max())
     shares = weights / weights.sum()
     return [replace(one, confidence=float(shares[i])) for i, one in enumerate(ranked)], float(shares[-1])

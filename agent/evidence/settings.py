@@ -35,12 +35,20 @@ class EvidenceSettings(BaseModel):
         0.6, ge=0, le=1, description="weight of what a component sees of those it calls: it tells about them"
     )
     echo_weight: float = Field(
-        8.0, ge=0, description="weight of correlation with the target where most components share its metric"
+        12.0, ge=0, description="weight of correlation with the target where most components share its metric"
     )
-    temperature: float = Field(0.30, gt=0, description="of the softmax that turns scores into confidences")
-    none_score: float = Field(3.2, description="score of `none of these` in that softmax")
+    accounted_weight: float = Field(
+        1.5, ge=0, description="weight of the share of such echoes that a component accounts for"
+    )
+    temperature: float = Field(
+        0.30, gt=0, description="of the softmax that turns scores into confidences; fitted on labelled cases"
+    )
+    temperature_without_graph: float = Field(
+        0.70, gt=0, description="the same where no cause graph tells causes from effects"
+    )
+    none_score: float = Field(3.8, description="score of `none of these` in that softmax")
     calibrated: bool = Field(
         default=False, description="whether temperature and none score fit this desk's feedback"
     )
     max_evidence: int = Field(40, ge=5, description="most facts kept in a ledger")
-    impact_inflation: float = Field(1.6, ge=1, description="conformal factor on the impact interval")
+    impact_inflation: float = Field(1.3, ge=1, description="conformal factor on the impact interval")

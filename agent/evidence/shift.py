@@ -1,7 +1,8 @@
-"""How far every series moved: window-matched robust effect, autocorrelation-aware p-value, change time.
+"""How far every series moved: window-matched effect, p-value, change time, for all series at once.
 
-Everything is vectorised over series. The effect compares the median of the incident's window with medians of
-equally long windows of the reference, so that a slow or bursty series is measured by its own habits.
+Every statistic of the incident's window is compared with the same statistic of equally long windows of
+the reference, so that a slow, bursty or autocorrelated series is measured by its own habits. Three are
+looked at: the median (level), the mean rank (tendency) and the largest deviation (spike).
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from domain.series import BoolArray, FloatArray, IntArray
 
 MAX_REFERENCE_WINDOWS = 96
 _MAD_TO_SD = 1.4826
+# Spikes of calm series look alike on a log scale; a spread below this is luck.
+LEAST_LOG_SPREAD = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Shifts:
         value: shape (n,), median of the window.
         z: shape (n,), signed window-matched effect in reference spreads.
         peak: shape (n,), largest single-sample effect in the window, unsigned.
+        extreme: shape (n,), the value of that sample.
+        spike: shape (n,), +1 or -1 where a spike and not a level is what stands out, else 0.
         auc: shape (n,), probability that a window sample exceeds a reference sample.
         p: shape (n,), two-sided p-value.
         change: shape (n,), column of the window (counted from its start) at which the level changed.
@@ -38,6 +43,8 @@ class Shifts:
     value: FloatArray
     z: FloatArray
     peak: FloatArray
+    extreme: FloatArray
+    spike: FloatArray
     auc: FloatArray
     p: FloatArray
     change: IntArray
@@ -63,25 +70,32 @@ def measure(
     tested = (n_reference >= settings.min_reference) & (n_current >= 1)
     baseline, spread_one = _robust(reference)
     matched_center, matched_spread = _window_medians(reference, current.shape[1])
-    level = np.abs(baseline)
-    floor = _floors(level, spread_one, peers, settings)
+    floor = _floors(np.abs(baseline), spread_one, peers, settings)
     value = _median(current)
-    scale = np.sqrt(matched_spread**2 + floor**2)
-    z = _divide(value - matched_center, scale)
-    single = np.sqrt(spread_one**2 + floor**2)
-    steps = np.nan_to_num(_divide(current - baseline[:, None], single[:, None]))
+    z = _divide(value - matched_center, np.sqrt(matched_spread**2 + floor**2))
+    z = np.where(tested, np.clip(np.nan_to_num(z), -settings.max_z, settings.max_z), 0.0)
+    single = np.sqrt(spread_one**2 + floor**2)[:, None]
+    steps = np.nan_to_num(_divide(current - baseline[:, None], single))
     auc, p_rank = _rank_test(reference, current)
-    cap = settings.max_z
-    z = np.where(tested, np.clip(np.nan_to_num(z), -cap, cap), 0.0)
-    p = np.where(tested, np.minimum(1.0, 2 * np.minimum(p_rank, _t4_tail(z))), 1.0)
+    p_level = _t_tail(z, np.full(len(z), 4.0))
+    past = np.abs(np.nan_to_num(_divide(reference - baseline[:, None], single)))
+    p_spike = _spike_test(past, np.minimum(np.abs(steps), settings.max_z))
+    top = np.argmax(np.abs(steps), axis=1)[:, None]
+    spike = np.where(
+        (p_spike < 0.1 * np.minimum(p_level, p_rank)) & tested,
+        np.sign(np.take_along_axis(steps, top, 1))[:, 0],
+        0.0,
+    )
     return Shifts(
         baseline=np.nan_to_num(baseline),
         value=np.where(n_current > 0, np.nan_to_num(value), 0.0),
         z=z,
-        peak=np.minimum(np.abs(steps).max(axis=1, initial=0.0), cap),
+        peak=np.minimum(np.abs(steps).max(axis=1, initial=0.0), settings.max_z),
+        extreme=np.nan_to_num(np.take_along_axis(current, top, 1))[:, 0],
+        spike=spike,
         auc=auc,
-        p=p,
-        change=_change_columns(steps, z),
+        p=np.where(tested, np.minimum(1.0, 3 * np.minimum(np.minimum(p_rank, p_level), p_spike)), 1.0),
+        change=np.where(spike != 0, top[:, 0], _change_columns(steps, z)),
         persistence=_persistence(steps, z, n_current),
         silent=_silent(reference, current),
         frozen=_frozen(reference, current),
@@ -122,7 +136,7 @@ def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _window_medians(reference: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
     """Center and spread of the medians of reference windows as long as the incident's."""
-    width = max(1, min(width, reference.shape[1] // 3))
+    width = _matched_width(reference, width)
     windows = np.lib.stride_tricks.sliding_window_view(reference, width, axis=1)
     stride = max(1, windows.shape[1] // MAX_REFERENCE_WINDOWS)
     medians = _median(windows[:, ::stride])
@@ -145,46 +159,86 @@ def _floors(level: FloatArray, spread: FloatArray, peers: IntArray, settings: Ev
 
 
 def _rank_test(reference: FloatArray, current: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Area under the curve, and the tail of the Mann-Whitney test with autocorrelation-reduced counts."""
+    """Probability that a window sample exceeds a reference sample, and its one-sided tail.
+
+    The spread of that mean rank is taken from reference windows of the same length, so autocorrelation is in
+    it, but it is never below that of independent samples (Mann-Whitney). Degrees of freedom are the number of
+    windows that fit into the reference.
+    """
     ordered = np.sort(reference, axis=1)
-    n_reference = np.isfinite(ordered).sum(axis=1)
-    n_current = np.isfinite(current).sum(axis=1)
-    below = np.zeros(len(reference))
+    n_reference = np.maximum(np.isfinite(ordered).sum(axis=1), 1)
+    n_current = np.maximum(np.isfinite(current).sum(axis=1), 1)
+    auc = np.nan_to_num(_mean(_ranks(ordered, current)), nan=0.5)
+    width = _matched_width(reference, current.shape[1])
+    own = _ranks(ordered, reference) - 0.5
+    variance = np.mean(_moving_mean(own, width) ** 2, axis=1) * (1 + width / n_reference)
+    independent = (1 / n_current + 1 / n_reference) / 12
+    z = (auc - 0.5) / np.sqrt(np.maximum(variance, independent))
+    return auc, _t_tail(z, _degrees(n_reference, width))
+
+
+def _ranks(ordered: FloatArray, values: FloatArray) -> FloatArray:
+    """Share of each row's ordered samples below each value, ties counted half; NaN stays NaN."""
+    count = np.isfinite(ordered).sum(axis=1)
+    out = np.full(values.shape, np.nan)
     for i, row in enumerate(ordered):
-        finite = current[i][np.isfinite(current[i])]
-        kept = row[: n_reference[i]]
-        below[i] = (
-            np.searchsorted(kept, finite, "left").sum() + np.searchsorted(kept, finite, "right").sum()
-        ) / 2
-    auc = np.where((n_reference > 0) & (n_current > 0), below / np.maximum(n_reference * n_current, 1), 0.5)
-    rho = _autocorrelation(reference)
-    shrink = (1 - rho) / (1 + rho)
-    m, n = np.maximum(n_current * shrink, 1.0), np.maximum(n_reference * shrink, 2.0)
-    return auc, _normal_tail(np.abs(auc - 0.5) / np.sqrt((m + n + 1) / (12 * m * n)))
+        kept, finite = row[: count[i]], np.isfinite(values[i])
+        low = np.searchsorted(kept, values[i, finite], "left")
+        high = np.searchsorted(kept, values[i, finite], "right")
+        out[i, finite] = (low + high) / (2 * max(len(kept), 1))
+    return out
 
 
-def _autocorrelation(values: FloatArray) -> FloatArray:
-    """Lag-one rank-free autocorrelation per row, clipped to [0, 0.9]; gaps count as the center."""
-    center = np.nan_to_num(_median(values))[:, None]
-    filled = np.where(np.isfinite(values), values - center, 0.0)
-    top = (filled[:, 1:] * filled[:, :-1]).sum(axis=1)
-    bottom = (filled**2).sum(axis=1)
-    rho: FloatArray = np.clip(np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0), 0.0, 0.9)
-    return rho
+def _mean(values: FloatArray) -> FloatArray:
+    """Mean over the last axis; NaN is ignored, NaN where nothing is left."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=1)
+    total = np.where(finite, values, 0.0).sum(axis=1)
+    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean
 
 
-def _normal_tail(z: FloatArray) -> FloatArray:
-    from scipy.special import ndtr  # noqa: PLC0415 - scipy is slow to import and `--help` must not pay for it
+def _moving_mean(values: FloatArray, width: int) -> FloatArray:
+    """Means of all stretches of a width; gaps are left out, an empty stretch counts as 0."""
+    finite = np.isfinite(values)
+    sums = np.cumsum(np.pad(np.where(finite, values, 0.0), ((0, 0), (1, 0))), axis=1)
+    counts = np.cumsum(np.pad(finite, ((0, 0), (1, 0))), axis=1)
+    mean: FloatArray = (sums[:, width:] - sums[:, :-width]) / np.maximum(
+        counts[:, width:] - counts[:, :-width], 1
+    )
+    return mean
 
-    tail: FloatArray = ndtr(-np.abs(z))
+
+def _spike_test(past: FloatArray, now: FloatArray) -> FloatArray:
+    """One-sided tail of the window's largest deviation among those of reference windows, on a log scale.
+
+    A spike must also exceed everything in the reference; else the tail is one half.
+    """
+    width = max(1, min(now.shape[1], past.shape[1] // 4))
+    largest = np.lib.stride_tricks.sliding_window_view(past, width, axis=1).max(axis=-1)
+    usual = np.log1p(largest)
+    height = now.max(axis=1, initial=0.0)
+    z = (np.log1p(height) - usual.mean(axis=1)) / np.maximum(usual.std(axis=1), LEAST_LOG_SPREAD)
+    count = np.full(len(past), past.shape[1])
+    tail: FloatArray = np.where(height > largest.max(axis=1), _t_tail(z, _degrees(count, width)), 0.5)
     return tail
 
 
-def _t4_tail(z: FloatArray) -> FloatArray:
-    """Tail of Student's t with four degrees of freedom: heavy enough for metrics."""
-    from scipy.special import stdtr  # noqa: PLC0415
+def _matched_width(reference: FloatArray, width: int) -> int:
+    return max(1, min(width, int(reference.shape[1]) // 3))
 
-    tail: FloatArray = stdtr(4, -np.abs(z))
+
+def _degrees(samples: IntArray, width: int) -> FloatArray:
+    """Independent windows in the reference, less one; between 3 and 30."""
+    degrees: FloatArray = np.clip(samples / width - 1.0, 3.0, 30.0)
+    return degrees
+
+
+def _t_tail(z: FloatArray, degrees: FloatArray) -> FloatArray:
+    """One-sided tail of Student's t: heavy enough for metrics."""
+    from scipy.special import stdtr  # noqa: PLC0415 - scipy is slow to import and `--help` must not pay
+
+    tail: FloatArray = stdtr(degrees, -np.abs(z))
     return tail
 
 

@@ -53,7 +53,7 @@ def _reference_window(measured: Measured) -> TimeWindow:
 
 def _signal(measured: Measured, row: int) -> Signal:
     shifts, one = measured.shifts, measured.window.series[row]
-    state = "silent" if shifts.silent[row] else "frozen" if shifts.frozen[row] else "shifted"
+    state, effect, value = _state(measured, row)
     return Signal.model_validate(
         {
             "series": one.name,
@@ -62,10 +62,10 @@ def _signal(measured: Measured, row: int) -> Signal:
             "family": measured.kinds[row].family,
             "unit": unit_of(one),
             "state": state,
-            "direction": "up" if shifts.z[row] > 0 else "down",
-            "z": float(shifts.z[row]),
+            "direction": "up" if effect > 0 else "down",
+            "z": effect,
             "baseline": float(shifts.baseline[row]),
-            "value": float(shifts.value[row]),
+            "value": value,
             "p_value": float(shifts.p[row]),
             "q_value": float(measured.q[row]),
             "persistence": float(shifts.persistence[row]),
@@ -73,6 +73,18 @@ def _signal(measured: Measured, row: int) -> Signal:
             "outcome": bool(measured.outcomes[row]),
         }
     )
+
+
+def _state(measured: Measured, row: int) -> tuple[str, float, float]:
+    """How a series stands out, its signed effect, and the value that shows it."""
+    shifts = measured.shifts
+    if shifts.silent[row]:
+        return "silent", float(shifts.z[row]), float(shifts.value[row])
+    if shifts.frozen[row]:
+        return "frozen", float(shifts.z[row]), float(shifts.value[row])
+    if shifts.spike[row]:
+        return "spiked", float(shifts.spike[row] * shifts.peak[row]), float(shifts.extreme[row])
+    return "shifted", float(shifts.z[row]), float(shifts.value[row])
 
 
 def changed_at(measured: Measured, row: int) -> datetime:

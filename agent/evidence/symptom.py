@@ -79,7 +79,8 @@ def echo_scores(
         if topology.edges and name not in hops and score > 0:
             score *= settings.off_graph
         if one.correlation > IN_STEP:
-            score += _accounted(name, found, below.get(name, frozenset())) / total
+            share = _accounted(name, found, below.get(name, frozenset())) / total
+            score += settings.accounted_weight * share
         scores[name] = score
     if target is not None:
         scores[target] = settings.echo_weight * 0.5
