@@ -112,6 +112,9 @@ class Database:
         with self.write() as connection:
             if self.dialect == "postgresql":
                 connection.execute(text("CREATE TEMPORARY TABLE analyst_probe (x int) ON COMMIT DROP"))
+            else:
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+                connection.exec_driver_sql(f"PRAGMA user_version = {version}")
 
     def _quick_check(self, connection: Connection) -> None:
         limit = self.settings.quick_check_max_mb * 1_000_000

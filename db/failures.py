@@ -54,5 +54,10 @@ def unavailable(error: DBAPIError) -> StoreUnavailable:
     for known, (reason, retry_after) in (_SQLITE | _POSTGRES).items():
         if code.startswith(known):
             return StoreUnavailable(reason, retry_after)
-    first_line = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
-    return StoreUnavailable(f"the database does not answer: {first_line}")
+    return StoreUnavailable(f"the database does not answer: {first_line(origin)}")
+
+
+def first_line(error: BaseException | None) -> str:
+    """What a driver says, without the lines that follow."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

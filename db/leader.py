@@ -4,12 +4,9 @@ import fcntl
 import threading
 from typing import IO, Any, Protocol
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-
 from db.database import Database
-from db.failures import unavailable
-from db.postgres import Lock
+from db.failures import first_line
+from db.postgres import Lock, connect_args
 from domain.errors import StoreUnavailable
 
 
@@ -76,21 +73,22 @@ class _ServerLock:
     """On a connection of its own, outside the pool: the lock ends when that connection does."""
 
     def __init__(self, database: Database) -> None:
-        self._engine = database.engine
+        self._dialect = database.engine.dialect
+        self._url = database.url
+        self._options = connect_args(database.settings)
+        self._errors = self._dialect.loaded_dbapi.Error
         self._connection: Any = None
 
     def acquire(self) -> bool:
         if self._connection is not None and self.held():
             return True
         try:
-            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._connection.detach()
-            self._connection.execute(text("SET statement_timeout = '5s'"))
-            if self._ask("SELECT pg_try_advisory_lock(:key)"):
+            self._connection = self._connect()
+            if self._ask("SELECT pg_try_advisory_lock(%s)"):
                 return True
-        except DBAPIError as error:
+        except self._errors as error:
             self.release()
-            raise unavailable(error) from error
+            raise StoreUnavailable(f"the database does not answer: {first_line(error)}") from error
         self.release()
         return False
 
@@ -100,9 +98,9 @@ class _ServerLock:
         try:
             mine = self._ask(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND pid = pg_backend_pid() AND (classid::bigint << 32 | objid::bigint) = :key"
+                " AND pid = pg_backend_pid() AND (classid::bigint << 32 | objid::bigint) = %s"
             )
-        except (DBAPIError, StoreUnavailable):
+        except self._errors:
             mine = False
         if not mine:
             self.release()
@@ -112,8 +110,14 @@ class _ServerLock:
         """Closing the connection frees the lock, even where the server no longer answers."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()
             connection.close()
 
+    def _connect(self) -> Any:
+        arguments, keywords = self._dialect.create_connect_args(self._url)
+        connection = self._dialect.loaded_dbapi.connect(*arguments, **{**keywords, **self._options})
+        connection.autocommit = True
+        connection.execute("SET statement_timeout = '5s'")
+        return connection
+
     def _ask(self, statement: str) -> Any:
-        return self._connection.execute(text(statement), {"key": Lock.LEADER.key}).scalar()
+        return self._connection.execute(statement, [Lock.LEADER.key]).fetchone()[0]

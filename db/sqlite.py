@@ -98,13 +98,14 @@ def sqlite_engine(url: URL, settings: DatabaseSettings) -> Engine:
 
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # possible on an empty file only; later it would wait for the writer's lock in vain
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()
         for pragma in (
-            "auto_vacuum=INCREMENTAL",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-16000",
-            "mmap_size=268435456",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
