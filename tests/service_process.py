@@ -29,7 +29,7 @@ class ServiceProcess:
         self.url = ""
 
     def __enter__(self) -> Self:
-        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the process
+        self.log: IO[bytes] = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", *self._arguments],
             cwd=ROOT,
