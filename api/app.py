@@ -36,7 +36,6 @@ from api.routes import (
 )
 from api.service_port import AnalystService
 from api.settings import ServerSettings, TokenSettings
-from api.single_flight import KeyLocks, SingleFlight
 from api.stores import Stores
 
 _ROUTERS = (
@@ -91,16 +90,7 @@ def create_app(
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.doors = Doors(
-        service,
-        stores,
-        settings,
-        book,
-        metrics,
-        IngestGate(settings.ingest_queue),
-        SingleFlight(),
-        KeyLocks(),
-    )
+    app.state.doors = Doors(service, stores, settings, book, metrics, IngestGate(settings.ingest_queue))
     problem.install(app, problem_page)
     for module in _ROUTERS:
         app.include_router(module.router)

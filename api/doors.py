@@ -1,8 +1,10 @@
 """What every route is handed: the running service, the stores, and the meters."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from api.auth import INGEST, OPERATE, READ, Caller, TokenBook, allow
@@ -13,6 +15,10 @@ from api.service_port import AnalystService
 from api.settings import ServerSettings
 from api.single_flight import KeyLocks, SingleFlight
 from api.stores import Stores
+from api.stream_count import OpenStreams
+
+T = TypeVar("T")
+_PATIENT_THREADS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +29,14 @@ class Doors:
     book: TokenBook
     metrics: ApiMetrics
     gate: IngestGate
-    flights: SingleFlight
-    keys: KeyLocks
+    flights: SingleFlight = field(default_factory=SingleFlight)
+    keys: KeyLocks = field(default_factory=KeyLocks)
+    streams: OpenStreams = field(default_factory=OpenStreams)
+    patience: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PATIENT_THREADS))
+
+    async def patiently(self, call: Callable[[], T]) -> T:
+        """Run a call that may take long in a pool of its own, so that short ones never wait for it."""
+        return await to_thread.run_sync(call, limiter=self.patience)
 
     def audit(
         self, caller: Caller, action: str, subject: str, change: tuple[Any, Any] = (None, None)
@@ -42,6 +54,7 @@ Door = Annotated[Doors, Depends(_doors)]
 Reader = Annotated[Caller, allow(READ)]
 Operator = Annotated[Caller, allow(OPERATE)]
 Feeder = Annotated[Caller, allow(INGEST)]
+
 
 _MEANINGS = {
     400: "The body cannot be parsed.",

@@ -11,6 +11,7 @@ from api.live import LiveFeed
 from domain.anomaly import Anomaly
 from domain.cycle import Cycle, SourceHealth
 from domain.diagnosis import Diagnosis, DiagnosisRequest
+from domain.incident import Incident
 from domain.rule import Rule
 from domain.series import FloatArray, IntArray, SeriesKey, Window
 
@@ -136,7 +137,10 @@ class AnalystService(Protocol):
     def run_cycle(self) -> Cycle:
         """Run a detection cycle now, or join the one that runs; returns when it ended."""
 
-    def diagnose(self, request: DiagnosisRequest) -> Diagnosis:
+    def incident_changed(self, before: Incident, after: Incident) -> None:
+        """A person changed an incident; whoever was told of it is told of the change."""
+
+    def diagnose(self, request: DiagnosisRequest, idempotency_key: str | None = None) -> Diagnosis:
         """Start an investigation, or return the one that an equal request started; does not wait for its end.
 
         Raises:

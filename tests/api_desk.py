@@ -37,6 +37,7 @@ from domain.cycle import Cycle, SourceHealth, StepTime
 from domain.diagnosis import STEP_NAMES, Action, Diagnosis, DiagnosisRequest, Hypothesis, Step
 from domain.errors import InvalidInput, NotFound
 from domain.evidence import Evidence, TimeWindow
+from domain.incident import Incident
 from domain.money import Impact, ImpactPart
 from domain.rule import Rule
 from domain.series import SampleBatch, Series, SeriesKey, Window
@@ -65,6 +66,7 @@ class FakeAnalyst:
     arrivals: int = 0
     rule_changes: int = 0
     injected: list[str] = field(default_factory=list)
+    incident_changes: list[tuple[str, str]] = field(default_factory=list)
     state: Readiness = field(default_factory=Readiness)
     health: list[SourceHealth] = field(default_factory=list)
     finish_at_once: bool = True
@@ -98,10 +100,13 @@ class FakeAnalyst:
         )
         return cycles.finish(ended)
 
-    def diagnose(self, request: DiagnosisRequest) -> Diagnosis:
+    def incident_changed(self, before: Incident, after: Incident) -> None:
+        self.incident_changes.append((before.status, after.status))
+
+    def diagnose(self, request: DiagnosisRequest, idempotency_key: str | None = None) -> Diagnosis:
         if "no_such_metric" in request.affected_metrics:
             raise InvalidInput("affected_metrics", "no series has this name")
-        created = self.stores.diagnoses.create(request, now=self.instant)
+        created = self.stores.diagnoses.create(request, idempotency_key, now=self.instant)
         if created.created:
             self.diagnosed.append(request)
             threading.Thread(target=self._investigate, args=(created.diagnosis,)).start()

@@ -16,9 +16,10 @@ from api.doors import Door, Doors, Reader, errors
 from api.feedback import Verdict, give
 from api.json_body import SafeJSONResponse, StrictRoute
 from api.paging import Cursor, Limit, Page, page_of
+from api.problem import printable
 from api.service_port import ChatAnswer, Citation, RunEvent, ToolCall
 from db.records import ChatMessage
-from domain.errors import NotFound
+from domain.errors import AnalystError, NotFound
 from domain.feedback import Feedback
 
 router = APIRouter(prefix="/api/v1/chat", tags=["chat"], route_class=StrictRoute)
@@ -70,9 +71,11 @@ async def ask(door: Door, caller: Reader, request: Request, body: Question) -> R
     if body.thread_id is not None:
         await run_in_threadpool(_check_owner, door, caller, body.thread_id)
     if "text/event-stream" in request.headers.get("accept", ""):
-        events = door.service.chat_events(body.message, body.thread_id, caller.name)
-        return StreamingResponse(_encoded(events), headers=_STREAM, media_type="text/event-stream")
-    answer = await run_in_threadpool(door.service.chat, body.message, body.thread_id, caller.name)
+        events = aiter(door.service.chat_events(body.message, body.thread_id, caller.name))
+        # What goes wrong before the first event is still an ordinary error.
+        first = await anext(events)
+        return StreamingResponse(_encoded(first, events), headers=_STREAM, media_type="text/event-stream")
+    answer = await door.patiently(lambda: door.service.chat(body.message, body.thread_id, caller.name))
     return SafeJSONResponse(answer)
 
 
@@ -110,8 +113,16 @@ def _check_owner(door: Doors, caller: Caller, thread_id: str) -> None:
         raise NotFound("thread", thread_id)
 
 
-async def _encoded(events: AsyncIterator[RunEvent]) -> AsyncIterator[bytes]:
-    async for event in events:
-        number = str(event.seq) if event.seq else None
-        data = to_json(event.data, inf_nan_mode="null").decode()
-        yield format_sse_event(event=event.event, data_str=data, id=number)
+async def _encoded(first: RunEvent, rest: AsyncIterator[RunEvent]) -> AsyncIterator[bytes]:
+    yield _block(first)
+    try:
+        async for event in rest:
+            yield _block(event)
+    except AnalystError as error:
+        told = {"code": type(error).__name__, "message": printable(str(error)), "retryable": True}
+        yield _block(RunEvent("error", told))
+
+
+def _block(event: RunEvent) -> bytes:
+    data = to_json(event.data, inf_nan_mode="null").decode()
+    return format_sse_event(event=event.event, data_str=data, id=str(event.seq) if event.seq else None)

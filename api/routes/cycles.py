@@ -11,9 +11,9 @@ router = APIRouter(prefix="/api/v1/cycles", tags=["cycles"], route_class=StrictR
 
 
 @router.post("", responses=errors(429))
-def run_cycle(door: Door, _caller: Operator) -> Cycle:
+async def run_cycle(door: Door, _caller: Operator) -> Cycle:
     """Run a detection cycle now, or join the one that is running; answers when it has ended."""
-    return door.service.run_cycle()
+    return await door.patiently(door.service.run_cycle)
 
 
 @router.get("", responses=errors())

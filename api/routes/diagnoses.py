@@ -68,7 +68,7 @@ class DiagnosisFeedback(BaseModel):
     response_model=Diagnosis,
     responses={**errors(404, 409, body=True), 202: {"model": Diagnosis, "description": "It is under way."}},
 )
-def start_diagnosis(
+async def start_diagnosis(
     door: Door,
     caller: Operator,
     body: Investigation,
@@ -78,7 +78,7 @@ def start_diagnosis(
     """Start an investigation, or join the one that an equal request started."""
     digest = bytes_digest(body.model_dump_json().encode())
     once = Idempotent(door, caller.name, "diagnoses", idempotency_key, digest)
-    return replayed(once, lambda: _started(door, body, wait))
+    return await door.patiently(lambda: replayed(once, lambda: _started(once, body, wait)))
 
 
 @router.get("", responses=errors())
@@ -150,15 +150,15 @@ def withdraw_feedback(door: Door, caller: Operator, diagnosis_id: DiagnosisId) -
     withdraw(door, caller, "diagnosis", diagnosis_id)
 
 
-def start(door: Doors, body: Investigation) -> str:
+def start(door: Doors, body: Investigation, key: str | None = None) -> str:
     """The id of the run for a request; equal requests at the same time are one run."""
-    digest = bytes_digest(body.model_dump_json().encode())
-    return door.flights.join(digest, lambda: door.service.diagnose(_request_of(door, body)).id)
+    digest = bytes_digest(f"{key}|{body.model_dump_json()}".encode())
+    return door.flights.join(digest, lambda: door.service.diagnose(_request_of(door, body), key).id)
 
 
-def _started(door: Doors, body: Investigation, wait: float) -> Response:
-    deadline = time.monotonic() + wait
-    diagnosis = door.stores.diagnoses.get(start(door, body))
+def _started(once: Idempotent, body: Investigation, wait: float) -> Response:
+    door, deadline = once.door, time.monotonic() + wait
+    diagnosis = door.stores.diagnoses.get(start(door, body, once.place if once.key else None))
     while diagnosis.status not in _ENDED and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         diagnosis = door.stores.diagnoses.get(diagnosis.id)

@@ -13,7 +13,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/health")
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:
     """The process is up."""
     return {"status": "ok"}
 
@@ -37,7 +37,7 @@ def metrics(door: Door, _caller: Reader) -> Response:
 
 def _refresh(door: Doors) -> None:
     meters = door.metrics
-    meters.streams.set(door.service.live.readers)
+    meters.streams.set(door.streams.open)
     severities = [incident.severity for incident in door.stores.incidents.open()]
     for severity in SEVERITIES:
         meters.open_incidents.labels(severity).set(severities.count(severity))

@@ -61,5 +61,6 @@ def change_incident(door: Door, caller: Operator, incident_id: IncidentId, body:
     incident = door.stores.incidents.patch(incident_id, changes, door.service.now())
     audited = {name: getattr(before, name) for name in changes}, changes
     door.audit(caller, "incident.changed", incident.id, audited)
+    door.service.incident_changed(before, incident)
     door.service.live.publish("incident.updated", {"id": incident.id})
     return incident

@@ -53,21 +53,21 @@ def list_sources(
 
 
 @router.post("/sources/{name}/check", responses=errors(404))
-def check_source(door: Door, _caller: Operator, name: Name) -> CheckResult:
+async def check_source(door: Door, _caller: Operator, name: Name) -> CheckResult:
     """Try a source now."""
-    return door.service.check_source(name)
+    return await door.patiently(lambda: door.service.check_source(name))
 
 
 @router.post("/llm/check", responses=errors())
-def check_llm(door: Door, _caller: Operator) -> CheckResult:
+async def check_llm(door: Door, _caller: Operator) -> CheckResult:
     """Ask the language model for one word."""
-    return door.service.check_llm()
+    return await door.patiently(door.service.check_llm)
 
 
 @router.post("/alerts/{receiver}/check", responses=errors(404))
-def check_receiver(door: Door, _caller: Operator, receiver: Name) -> CheckResult:
+async def check_receiver(door: Door, _caller: Operator, receiver: Name) -> CheckResult:
     """Send a test message through a receiver."""
-    return door.service.check_receiver(receiver)
+    return await door.patiently(lambda: door.service.check_receiver(receiver))
 
 
 @router.get("/usage", responses=errors())

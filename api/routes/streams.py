@@ -22,7 +22,7 @@ DiagnosisId = Annotated[str, Path(max_length=200)]
 
 def check_room(door: Door) -> None:
     """Refuse a stream beyond the configured number, before its answer begins."""
-    if door.service.live.readers >= door.settings.max_streams:
+    if door.streams.open >= door.settings.max_streams:
         raise HttpProblem(503, "Too many open streams.", headers={"Retry-After": "5"})
 
 
@@ -39,9 +39,10 @@ async def stream(
 ) -> AsyncIterator[ServerSentEvent]:
     """Announcements for live pages: what was created, changed or finished, by id."""
     after = _position(last_event_id)
-    yield ServerSentEvent(comment="connected", retry=2_000)
-    async for event in door.service.live.follow(after):
-        yield ServerSentEvent(event=event.name, data=event.data, id=str(event.seq))
+    with door.streams.counted():
+        yield ServerSentEvent(comment="connected", retry=2_000)
+        async for event in door.service.live.follow(after):
+            yield ServerSentEvent(event=event.name, data=event.data, id=str(event.seq))
 
 
 @router.get(
@@ -55,13 +56,19 @@ async def run_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """The stored events of a run from its first or from Last-Event-ID on, live until it ends."""
     position = _position(last_event_id) or 0
+    with door.streams.counted():
+        async for event in _log_of(door, diagnosis_id, position):
+            yield ServerSentEvent(event=event.type, data=event.data, id=str(event.seq))
+
+
+async def _log_of(door: Doors, diagnosis_id: str, position: int) -> AsyncIterator[RunEvent]:
     while not door.service.live.closed:
         # The status is read first: what was stored before a run ended is never missed.
         running = await run_in_threadpool(_is_running, door, diagnosis_id)
         events = await run_in_threadpool(_events_after, door, diagnosis_id, position)
         for event in events:
             position = event.seq
-            yield ServerSentEvent(event=event.type, data=event.data, id=str(event.seq))
+            yield event
         if not running and not events:
             return
         await asyncio.sleep(_POLL_SECONDS)

@@ -180,6 +180,7 @@ def test_an_incident_is_acknowledged_snoozed_and_resolved(desk: Desk) -> None:
     assert patch(snoozed_until="2026-03-01T13:00:00+01:00")["snoozed_until"] == AT
     assert patch(assignee=None)["assignee"] is None
     assert patch(status="resolved")["ended_at"] is not None
+    assert desk.service.incident_changes[-1] == ("acknowledged", "resolved")
     assert [one["id"] for one in get(desk, "incidents", status="resolved")["items"]] == ["I-1"]
     assert get(desk, "incidents", status="open")["items"] == []
 
