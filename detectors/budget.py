@@ -9,11 +9,14 @@ from detectors.surprise import budget_surprise
 from domain.series import BoolArray, FloatArray
 
 STEP = 0.35
-HIGHEST = 4.0
+LOWEST, HIGHEST = -1.5, 4.0
+LEAST_WEIGHT = 0.25
 
 
 class AlarmBudget:
     """Keeps the rate of alarms of each series near the budget (stochastic approximation on the threshold).
+
+    An alarm counts less the further it lies beyond its threshold: overwhelming ones are rarely false.
 
     Args:
         alarm_budget: alarms per series and day.
@@ -39,9 +42,16 @@ class AlarmBudget:
         """Surprise that alarms now, shape (n,)."""
         return self.base + self.raised
 
-    def spend(self, alarmed: BoolArray) -> None:
-        """Account for one column: `alarmed` (n,) marks series that started an alarm in it."""
-        self.raised = np.clip(self.raised + STEP * (alarmed - self._share), 0.0, HIGHEST)
+    def spend(self, alarmed: BoolArray, surprise: FloatArray) -> None:
+        """Account for one column.
+
+        Args:
+            alarmed: shape (n,), series that started an alarm in it.
+            surprise: shape (n,), how surprising they were.
+        """
+        beyond = np.nan_to_num(surprise, nan=0.0) - self.threshold
+        weight = np.maximum(LEAST_WEIGHT, np.power(10.0, -0.5 * np.maximum(beyond, 0.0)))
+        self.raised = np.clip(self.raised + STEP * (alarmed * weight - self._share), LOWEST, HIGHEST)
 
 
 def discoveries(p_values: FloatArray, rate: float) -> float:

@@ -109,7 +109,7 @@ class GroupWatch:
                 self.episodes.stay(g, finding)
             else:
                 self.episodes.calm(g)
-        self._budget.spend(started)
+        self._budget.spend(started, surprise)
 
     def _finding(
         self, g: int, scene: Scene, judged: tuple[float, float, float], contribution: FloatArray

@@ -50,8 +50,6 @@ def calibrated(rule: Rule, score: FloatArray, z: FloatArray, tail: Tail) -> Floa
 
     Methods whose score is a probability already, or which draw a fixed line, keep their own scale.
     """
-    if rule.method == "combined":
-        return score
     if rule.method in SURPRISE_METHODS:
         return score * SURPRISE_METHODS[rule.method]
     if rule.method in FIXED:

@@ -62,7 +62,7 @@ def _plain(method: Callable[[FloatArray, FloatArray], Scored]) -> Callable[[View
 
 def _combined(view: View) -> Scored:
     column = view.column
-    return Scored(column.surprise, column.z, column.low, column.high, "combination of calibrated statistics")
+    return Scored(column.strength, column.z, column.low, column.high, "combination of calibrated statistics")
 
 
 def _seasonal(view: View) -> Scored:

@@ -56,6 +56,7 @@ class Scene:
         """The monitor's verdict on some rows."""
         one = self.column
         return Column(
+            one.strength[rows],
             one.surprise[rows],
             one.z[rows],
             one.direction[rows],

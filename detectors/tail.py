@@ -6,6 +6,7 @@ stochastic approximation (Robbins and Monro, 1951), and the mean excess beyond i
 what the nominal law says and move to what was seen; excesses are winsorised, so an anomaly teaches little.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +15,8 @@ import numpy as np
 from detectors.surprise import LOG10_E, MAX_SURPRISE
 from domain.series import BoolArray, FloatArray
 
-SHARE = 0.1
+SHARE = 0.03
+START = -math.log10(SHARE)
 PRIOR_POINTS = 40.0
 PRIOR_EXCESSES = 15.0
 MEMORY = 3_000.0
@@ -24,7 +26,7 @@ SMALLEST_EXCESS = 0.1
 
 @dataclass(slots=True)
 class Tail:
-    """State per series: `quantile` is exceeded with probability 0.1, `excess` is the mean beyond it."""
+    """State per series: `quantile` is exceeded with probability 0.03, `excess` is the mean beyond it."""
 
     quantile: FloatArray
     excess: FloatArray
@@ -32,7 +34,7 @@ class Tail:
 
     @classmethod
     def empty(cls, shape: tuple[int, ...]) -> Self:
-        return cls(np.full(shape, 1.0), np.full(shape, LOG10_E), np.zeros(shape))
+        return cls(np.full(shape, START), np.full(shape, LOG10_E), np.zeros(shape))
 
     def grow(self, n: int) -> None:
         """Append series with the prior state along the last axis up to a length of n."""
@@ -43,8 +45,8 @@ class Tail:
 
     def surprise(self, nominal: FloatArray) -> FloatArray:
         """Calibrated surprises of nominal ones, both of the state's shape; NaN stays NaN."""
-        body = nominal / np.maximum(self.quantile, 1e-9)
-        beyond = 1.0 + LOG10_E * (nominal - self.quantile) / self.excess
+        body = START * nominal / np.maximum(self.quantile, 1e-9)
+        beyond = START + LOG10_E * (nominal - self.quantile) / self.excess
         return np.minimum(np.where(nominal > self.quantile, beyond, body), MAX_SURPRISE)
 
     def learn(self, nominal: FloatArray, mask: BoolArray) -> None:

@@ -93,7 +93,7 @@ class Watch:
         for i in np.flatnonzero(alarm):
             started[i] = self._raise(int(i), judged, scene, x)
         self._follow(judged, alarm, scene, x)
-        self._budget.spend(started)
+        self._budget.spend(started, judged.surprise)
 
     def _view(self, scene: Scene, x: FloatArray) -> View:
         combined = self.rule.method == "combined"
@@ -113,13 +113,16 @@ class Watch:
     def _judge(self, scene: Scene, x: FloatArray) -> Judged:
         view = self._view(scene, x)
         scored = METHODS[self.rule.method](view)
-        surprise = calibrated(self.rule, scored.score, scored.z, self._tail)
+        combined = self.rule.method == "combined"
+        surprise = view.column.surprise
+        if not combined:
+            surprise = calibrated(self.rule, scored.score, scored.z, self._tail)
         side = self._side(scored, view)
         alarm, stay, needed = alarmed(self.rule, scored.score, surprise, side, self._budget)
         if self.rule.threshold is None:
             p = p_value(surprise)
             rate = self._settings.false_discovery_rate
-            alarm &= p <= (scene.bound if self.rule.method == "combined" else discoveries(p, rate))
+            alarm &= p <= (scene.bound if combined else discoveries(p, rate))
         return Judged(
             score=scored.score,
             surprise=surprise,
