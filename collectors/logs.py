@@ -22,6 +22,7 @@ from domain.timestamps import MAX_FUTURE, from_microseconds, to_microseconds
 _MAX_LABEL = 200
 _MAX_EVENTS = 200
 _QUIET_LEVELS = frozenset({"WARN", "INFO", "DEBUG"})
+_SHARE_OF_PLACES = {"CRITICAL": 1.0, "ERROR": 1.0, "WARN": 0.75, "INFO": 0.5, "DEBUG": 0.25}
 _SETTLED_LINES = 1_000
 _SETTLED_CELLS_S = 6 * 3_600
 
@@ -194,12 +195,15 @@ class LogCollector:
             page.intake.add(row, micros, counts.get(kind, 0))
 
     def _choose(self, counts: Mapping[LineKind, int], state: _State) -> None:
-        """Templates with series of their own: once chosen they stay, so that their series go on."""
-        free = self._settings.template_series - len(state.chosen)
+        """Templates with series of their own: once chosen they stay, so that their series go on.
+
+        Quiet levels may not fill all places: the errors of an incident come late and need theirs.
+        """
         fresh = [kind for kind in counts if kind not in state.chosen]
-        for kind in sorted(fresh, key=lambda one: (LEVELS.index(one.level), -counts[one]))[: max(0, free)]:
+        for kind in sorted(fresh, key=lambda one: (LEVELS.index(one.level), -counts[one])):
+            room = self._settings.template_series * _SHARE_OF_PLACES[kind.level]
             template = state.miner.get(kind.template)
-            if template is not None:
+            if template is not None and len(state.chosen) < room:
                 state.chosen[kind] = clean_text(template.text, _MAX_LABEL) or "(empty)"
 
     def _tell_burst(self, burst: Burst, page: "_Page") -> None:

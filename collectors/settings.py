@@ -174,10 +174,10 @@ class LogSource(SourceBase):
         default=1_000, ge=10, le=10_000, description="Templates kept; rare ones give way."
     )
     template_series: int = Field(
-        default=50,
+        default=100,
         ge=0,
         le=1_000,
-        description="Templates whose counts are series of their own, worst level first.",
+        description="Templates whose counts are series of their own; INFO gets half of the places at most.",
     )
     burst_factor: float = Field(
         default=6, gt=1, description="A count this far over the usual one is a burst."

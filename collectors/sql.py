@@ -94,7 +94,9 @@ class SqlCollector:
         start, until = self._stretch(since, now)
         if start >= until:
             return Collected(Intake(self._settings).batch(), (), since)
-        found = self._read(start, until)
+        found = self._read(self._bound(start), self._bound(until))
+        if not found.rows and self._guesses_form:
+            self._look_for_other_forms(start, until)
         intake = Intake(self._settings)
         events: list[Event] = []
         times = [self._time(row[found.columns[self._settings.time_column]], intake) for row in found.rows]
@@ -136,9 +138,27 @@ class SqlCollector:
             )
         return reached
 
-    def _read(self, start: datetime, until: datetime) -> _Rows:
+    @property
+    def _guesses_form(self) -> bool:
+        return self._settings.bind_time_as == "auto" and self._engine.dialect.name == "sqlite"
+
+    def _look_for_other_forms(self, start: datetime, until: datetime) -> None:
+        """Find rows that only a comparison of unlike times hides: nothing else would tell of them."""
+        low, high = to_microseconds(start), to_microseconds(until)
+        for least, most in (("", "~"), (-(2**62), 2**62)):
+            found = self._read(least, most)
+            column = found.columns[self._settings.time_column]
+            times = (self._time(row[column], Intake(self._settings)) for row in found.rows)
+            if any(micros is not None and low <= micros < high for micros in times):
+                raise SourceError(
+                    self.name,
+                    "rows of this time are found only when it is bound in another form; set bind_time_as",
+                    permanent=True,
+                )
+
+    def _read(self, since: object, until: object) -> _Rows:
         limit = self._settings.max_rows
-        values = {"since": self._bound(start), "until": self._bound(until), "limit": limit + 1}
+        values = {"since": since, "until": until, "limit": limit + 1}
         try:
             with self._engine.connect() as connection:
                 self._restrict(connection)

@@ -163,6 +163,17 @@ def test_templates_have_series_of_their_own_worst_level_first(tmp_path: Path) ->
     }
 
 
+def test_errors_that_come_late_still_find_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    reader = Reader(tmp_path, template_series=4)
+    append(path, *(line(0, f"{word} message of {word}") for word in ("one", "two", "three", "four", "five")))
+    reader.read(1)
+    append(path, line(1, "margin call 17", "ERROR"))
+    (page,) = reader.read(2)
+    levels = [one.key.label("level") for one in page.samples.series if one.key.metric == "log_template_lines"]
+    assert sorted(map(str, levels)) == ["ERROR", "INFO", "INFO"]
+
+
 def test_a_new_error_template_is_an_event_and_the_usual_ones_are_not(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     reader = Reader(tmp_path)

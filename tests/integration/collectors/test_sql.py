@@ -219,6 +219,20 @@ def test_times_are_bound_in_the_form_of_the_column(tmp_path: Path, column: str, 
     assert len(collect(configured, UNTIL - timedelta(minutes=10)).samples) == 0
 
 
+@pytest.mark.parametrize("at", ["'2026-03-01T11:30:00Z'", "1772364600"])
+def test_times_of_an_unlike_form_are_an_error_and_not_silence(tmp_path: Path, at: str) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TABLE t AS SELECT {at} AS timestamp, 1.5 AS value")
+    connection.close()
+    query = "SELECT * FROM t WHERE timestamp >= :since AND timestamp < :until"
+    configured = settings(f"sqlite:///{path}", query=query, values={}, metric="x", label_columns=[])
+    with pytest.raises(SourceError, match="set bind_time_as"):
+        collect(configured, UNTIL - timedelta(minutes=60))
+    quiet = collect(configured, UNTIL - timedelta(minutes=10))
+    assert (len(quiet.samples), quiet.position.watermark) == (0, UNTIL)
+
+
 def test_values_and_times_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as connection:
