@@ -1,7 +1,6 @@
 """Scores a table row by row: every column by itself, and all of them together."""
 
 from dataclasses import dataclass
-from datetime import UTC
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -62,9 +61,7 @@ class TableScorer:
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise DetectorError("seasonal", f"timezone {settings.timezone!r} does not exist") from error
         self._settings = settings
-        self._calendar = Calendar(
-            zone if zone.key != "UTC" else UTC, frozenset(settings.holidays), MOST_SLOTS
-        )
+        self._calendar = Calendar(zone, frozenset(settings.holidays), MOST_SLOTS)
         self._monitor = Monitor(MOST_SLOTS)
         self._monitor.grow(n_columns)
         self._neighbours = Neighbours(n_columns)

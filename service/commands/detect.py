@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 HEADER = ("timestamp", "score", "is_anomaly", "p_value", "method", "top_series")
 PARALLEL_BYTES = 1_000_000
-_OVERRIDES = "ANALYST_DETECTION__"
+DEFAULT_CONFIG = Path("analyst.toml")
+_OVERRIDES = ("ANALYST_DETECTION__", "ANALYST_CONFIG")
 
 
 def detect(
@@ -54,15 +55,18 @@ def _refuse(reason: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def settings_for(config: Path | None, alarm_budget: float | None, timezone: str | None) -> "DetectionSettings":
+def settings_for(
+    config: Path | None, alarm_budget: float | None, timezone: str | None
+) -> "DetectionSettings":
     from detectors.settings import DetectionSettings  # noqa: PLC0415 - `--help` must not pay for numpy
     from domain.errors import InvalidInput  # noqa: PLC0415
 
     settings = DetectionSettings()
-    if config is not None or any(name.upper().startswith(_OVERRIDES) for name in os.environ):
+    overridden = any(name.upper().startswith(_OVERRIDES) for name in os.environ)
+    if config is not None or overridden or DEFAULT_CONFIG.is_file():
         from service.settings import load_settings  # noqa: PLC0415 - imports every room
 
-        settings = loadsettings_for(config).detection
+        settings = load_settings(config).detection
     if alarm_budget is not None:
         if not (math.isfinite(alarm_budget) and 0 < alarm_budget <= 1_000):
             raise InvalidInput("--alarm-budget", "must be above 0 and at most 1000")
