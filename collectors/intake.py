@@ -109,10 +109,11 @@ class Intake:
             np.array(self._timestamps, dtype=np.int64),
             np.array(self._values, dtype=np.float64),
         )
-        index, timestamps, values = zip(*self._blocks, single, strict=True)
-        return SampleBatch(
-            tuple(self._series), np.concatenate(index), np.concatenate(timestamps), np.concatenate(values)
-        )
+        index, timestamps, values = map(np.concatenate, zip(*self._blocks, single, strict=True))
+        # A series of nothing but gaps has not been seen yet.
+        used, renumbered = np.unique(index, return_inverse=True)
+        series = tuple(self._series[i] for i in used)
+        return SampleBatch(series, renumbered.astype(np.int64), timestamps, values)
 
     def notes(self) -> tuple[str, ...]:
         """One sentence per reason for which something was left out."""

@@ -2,11 +2,12 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from collectors.gate import clean_text, read_micros
+from collectors.gate import TimeUnit, clean_text, read_micros
 from domain.errors import InvalidTimestamp
 
 MAX_LINE = 4_000
@@ -46,6 +47,8 @@ _JSON_KEYS = {
     "component": ("component", "logger", "name", "service", "module"),
     "message": ("message", "msg", "event", "text"),
 }
+# How many digits a time of our days has, by what it counts.
+_DIGITS: Mapping[int, TimeUnit] = {13: "ms", 16: "us", 19: "ns"}
 _OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
 _CONTINUATION = re.compile(r"\s|Caused by:|Traceback \(|\}|\)|\.\.\. \d+ more")
 
@@ -106,6 +109,8 @@ class LineParser:
         if text is None:
             return None
         try:
+            if text.isdecimal() and len(text) in _DIGITS:
+                return read_micros(text, unit=_DIGITS[len(text)])
             return read_micros(_OFFSET.sub(r"\1:\2", text.replace(",", ".")), self._zone)
         except InvalidTimestamp:
             return None

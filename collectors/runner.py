@@ -19,6 +19,8 @@ from domain.event import Event
 from domain.series import SampleBatch
 
 FAILED_AFTER = 2
+ABANDONED_AFTER = 20
+MAX_ABANDONED = 3
 # A collector that notices its deadline by itself gets to say why.
 GRACE_S = 0.3
 
@@ -59,6 +61,8 @@ class _Source:
     position: Position
     running: Future[Read] | None = None
     started_at: datetime | None = None
+    began: float = 0.0
+    abandoned: int = 0
     last_success_at: datetime | None = None
     last_error: str | None = None
     unanswered: bool = False
@@ -133,7 +137,7 @@ class SourceRunner:
             return
         probing = source.breaker.state(now) == "half_open"
         tries = 1 if probing else source.settings.retries + 1
-        source.started_at = now
+        source.started_at, source.began = now, self._monotonic()
         source.running = source.worker.start(source.position, now, tries=tries)
 
     def _is_due(self, source: _Source, now: datetime) -> bool:
@@ -156,10 +160,18 @@ class SourceRunner:
             source.unanswered = True
             source.last_error = f"no answer within {source.settings.deadline_seconds:g} s; still waiting"
             source.breaker = source.breaker.failed(now, self._rng.random())
+            self._abandon(source)
             return None
         source.running = None
         self._account(source, read, now)
         return read
+
+    def _abandon(self, source: _Source) -> None:
+        """Give a read up for lost after many deadlines; a few threads may be lost that way, no more."""
+        lost = self._monotonic() - source.began > ABANDONED_AFTER * source.settings.deadline_seconds
+        if lost and source.abandoned < MAX_ABANDONED:
+            source.abandoned += 1
+            source.running, source.unanswered = None, False
 
     def _account(self, source: _Source, read: Read, now: datetime) -> None:
         late, source.unanswered = source.unanswered, False

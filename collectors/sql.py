@@ -275,4 +275,7 @@ def _engine(url: URL, settings: SqlSource) -> Engine:
             url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     elif url.get_backend_name() == "postgresql":
         arguments["connect_timeout"] = max(2, int(settings.deadline_seconds / 2))
+        # A server that vanished without a word must not hold the reader.
+        arguments["tcp_user_timeout"] = int(settings.deadline_seconds * 1000)
+        arguments["keepalives_idle"] = 10
     return create_engine(url, poolclass=NullPool, connect_args=arguments)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import postgres_server
 import pytest
+from raw_server import RawServer, Respond, hang, reset
 from sqlalchemy import create_engine, text
 
 from collectors.build import build_collector
@@ -265,6 +266,15 @@ def test_a_database_that_is_down_is_worth_another_try() -> None:
     with pytest.raises(SourceError) as caught:
         collect(settings("postgresql+psycopg://desk@127.0.0.1:1/x"))
     assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("respond", [hang, reset])
+def test_a_database_that_hangs_is_given_up(server: RawServer, respond: Respond) -> None:
+    began = time.monotonic()
+    with pytest.raises(SourceError) as caught:
+        collect(settings(f"postgresql+psycopg://desk@127.0.0.1:{server.port}/x", deadline_seconds=1))
+    assert not caught.value.permanent
+    assert time.monotonic() - began < 5
 
 
 def test_a_password_is_never_told() -> None:

@@ -31,6 +31,7 @@ NOON = to_microseconds(datetime(2026, 3, 1, 12, tzinfo=UTC))
             "feed",
             "gap",
         ),
+        ('{"time": 1772366400000, "level": 30, "name": "gw", "msg": "ok"}', "INFO", "gw", "ok"),
         ("2026-03-01T12:00:00Z a plain message", "INFO", "", "a plain message"),
     ],
 )

@@ -103,6 +103,27 @@ def test_a_source_that_hangs_delays_neither_the_others_nor_later_cycles() -> Non
     release.set()
 
 
+def test_a_read_that_never_ends_is_given_up_for_lost_a_few_times() -> None:
+    release = threading.Event()
+    seconds = [0.0]
+
+    def hang(since: Position, now: datetime) -> Collected:
+        release.wait(60)
+        return page(now)
+
+    source = ScriptedSource(hang)
+    pairs = [(settings(deadline_seconds=0.01, breaker_max_seconds=1), source)]
+    runner = SourceRunner(pairs, None, random.Random(7), lambda: seconds[0])
+    for cycle in range(12):
+        runner.run(NOW + cycle * CYCLE)
+        seconds[0] += 1
+    assert len(source.asked) == 4
+    source.script = good
+    release.set()
+    time.sleep(0.1)
+    assert only(runner.run(NOW + 20 * CYCLE)).health.last_error is None
+
+
 def test_an_answer_that_came_late_is_in_the_next_cycle() -> None:
     release = threading.Event()
 
