@@ -31,7 +31,7 @@ class Sign(_Frozen):
     direction: Literal["up", "down", "any"] = "any"
     weight: float = Field(1.0, ge=-5, le=5)
     where: Literal["root", "downstream", "upstream", "anywhere"] = "root"
-    state: Literal["any", "silent", "frozen"] = "any"
+    state: Literal["any", "silent", "stopped", "frozen", "spiked", "shifted"] = "any"
 
 
 class Check(_Frozen):

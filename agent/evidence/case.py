@@ -69,6 +69,8 @@ class Case:
         logs: template counts, with times or summed.
         events: deploys, changes, notices and headlines around the window.
         past: confirmed incidents of the past.
+        target_is_symptom: the targets, and other views of them on their component, may not be the cause;
+            set where it is known that they only show it. Money never is a cause.
         excluded: earlier windows that held incidents themselves, kept out of the reference.
         now: the moment of the investigation; `end` where it is not given.
     """
@@ -84,6 +86,7 @@ class Case:
     logs: Sequence[LogCounts | LogSummary] = ()
     events: Sequence[Event] = ()
     past: Sequence[PastIncident] = ()
+    target_is_symptom: bool = False
     excluded: Sequence[tuple[datetime, datetime]] = ()
     now: datetime | None = None
 

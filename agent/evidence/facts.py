@@ -92,6 +92,8 @@ def _signal_sentence(signal: Signal, where: str) -> str:
     at = clock(signal.changed_at)
     if signal.state == "silent":
         return f"{where} stopped reporting at {at}."
+    if signal.state == "stopped":
+        return f"{where} has been zero since {at} (usually {figure(signal.baseline, signal.unit)})."
     if signal.state == "frozen":
         return f"{where} has repeated {figure(signal.value, signal.unit)} without change since {at}."
     if signal.state == "spiked":

@@ -9,6 +9,7 @@ from agent.evidence import onset as onsets
 from agent.evidence.case import Case
 from agent.evidence.settings import EvidenceSettings
 from agent.evidence.shift import Shifts, false_discovery_rate, measure, peer_groups
+from agent.evidence.stillness import Stillness, stillness
 from agent.vocabulary import Kind, component_of, is_outcome, kind_of
 from domain.series import BoolArray, FloatArray, Window
 
@@ -21,13 +22,14 @@ class Measured:
         window: the data.
         components: shape (n,), the component of each series.
         kinds: shape (n,).
-        candidates: shape (n,), may be a cause: neither money nor the symptom itself.
+        candidates: shape (n,), may be a cause: neither money nor a mere symptom.
         outcomes: shape (n,), money.
-        targets: rows of the targets, the leading one first.
+        targets: rows of the targets, money first, the leading one first.
         onset: columns of the onset and its interval.
         estimated: whether the onset was estimated here.
         last: the column after the window.
         reference: shape (columns,), which columns are reference.
+        still: series that went silent, stopped or froze there.
         shifts: effects of [onset, last) against the reference.
         q: shape (n,), corrected for all series that were tested.
     """
@@ -44,6 +46,7 @@ class Measured:
     last: int
     reference: BoolArray
     shifts: Shifts
+    still: Stillness
     q: FloatArray
 
     def rows_of(self) -> Mapping[str, list[int]]:
@@ -60,7 +63,8 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     components = tuple(component_of(one.key) for one in window.series)
     kinds = tuple(kind_of(one.key) for one in window.series)
     outcomes = np.array([is_outcome(one) for one in window.series], dtype=bool)
-    targets = tuple(window.positions[name] for name in case.targets if name in window.positions)
+    known = [window.positions[name] for name in case.targets if name in window.positions]
+    targets = tuple(sorted(known, key=lambda row: not outcomes[row]))
     target_component = case.target_component or (components[targets[0]] if targets else None)
     last = min(max(window.column_of(case.end), 1), window.n_steps)
     onset, estimated = _onset(case, targets, kinds, last, settings)
@@ -72,14 +76,15 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
         peer_groups([one.key.metric for one in window.series]),
         settings,
     )
-    shifts = _with_silence(shifts, window.values[:, reference], window.values[:, onset.column : last])
+    still = stillness(window.values[:, reference], window.values[:, onset.column : last])
+    shifts = replace(shifts, p=np.minimum(shifts.p, still.p), tested=shifts.tested | still.still)
     q = np.ones(len(window.series))
     q[shifts.tested] = false_discovery_rate(shifts.p[shifts.tested])
     return Measured(
         window=window,
         components=components,
         kinds=kinds,
-        candidates=_candidates(window, components, kinds, outcomes, targets),
+        candidates=_candidates(components, kinds, outcomes, targets if case.target_is_symptom else ()),
         outcomes=outcomes,
         targets=targets,
         target_component=target_component,
@@ -88,6 +93,7 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
         last=last,
         reference=reference,
         shifts=shifts,
+        still=still,
         q=q,
     )
 
@@ -122,24 +128,14 @@ def _reference_columns(case: Case, onset: onsets.Onset, columns: int) -> BoolArr
     return keep
 
 
-def _with_silence(shifts: Shifts, reference: FloatArray, current: FloatArray) -> Shifts:
-    """A series that stopped reporting is a finding: its p-value is that of so many gaps in a row."""
-    usual = np.isfinite(reference).mean(axis=1) if reference.shape[1] else np.zeros(len(reference))
-    gaps = (~np.isfinite(current)).sum(axis=1)
-    chance = np.clip(1 - usual + 1 / (reference.shape[1] + 2), 0, 1) ** gaps
-    p = np.where(shifts.silent, np.minimum(shifts.p, chance), shifts.p)
-    return replace(shifts, p=p, tested=shifts.tested | shifts.silent)
-
-
 def _candidates(
-    window: Window,
     components: tuple[str, ...],
     kinds: tuple[Kind, ...],
     outcomes: BoolArray,
     targets: tuple[int, ...],
 ) -> BoolArray:
-    """Neither money, nor the targets, nor other views of a target: same kind on the same component."""
+    """What is not money, not a symptom, and not another view of one: same kind on the same component."""
     views = {(components[row], kinds[row].name) for row in targets}
     same = np.array([(components[i], kinds[i].name) in views for i in range(len(components))], dtype=bool)
-    out: BoolArray = ~outcomes & ~same if len(window.series) else outcomes
+    out: BoolArray = ~outcomes & ~same
     return out

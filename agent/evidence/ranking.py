@@ -142,7 +142,7 @@ def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
     """How odd each series is: size, peak, separation and closeness of its change to the onset."""
     shifts = measured.shifts
     size = np.log1p(np.minimum(np.abs(shifts.z), settings.max_z))
-    size = np.where(shifts.silent | shifts.frozen, np.maximum(size, np.log1p(20.0)), size)
+    size = np.where(measured.still.still, np.maximum(size, np.log1p(20.0)), size)
     peak = 0.15 * np.log1p(shifts.peak)
     separation = np.abs(2 * shifts.auc - 1)
     closeness = 0.6 * np.exp(-np.abs(shifts.change) / 6)

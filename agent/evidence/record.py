@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.evidence import Evidence
 from domain.money import Impact
 
-SignalState = Literal["shifted", "spiked", "silent", "frozen"]
+SignalState = Literal["shifted", "spiked", "silent", "stopped", "frozen"]
 
 
 class Signal(BaseModel):

@@ -17,6 +17,10 @@ MAX_REFERENCE_WINDOWS = 96
 _MAD_TO_SD = 1.4826
 # Spikes of calm series look alike on a log scale; a spread below this is luck.
 LEAST_LOG_SPREAD = 0.35
+# Tails of metrics are heavier than a normal's: with six degrees of freedom quiet windows stay within 5 %.
+LEVEL_DEGREES = 6.0
+# A quantity that falls to nothing counts as one that falls to this share of itself.
+LEAST_RATIO = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,6 @@ class Shifts:
         p: shape (n,), two-sided p-value.
         change: shape (n,), column of the window (counted from its start) at which the level changed.
         persistence: shape (n,), share of window samples beyond two spreads on the side of z.
-        silent: shape (n,), the series stopped reporting.
-        frozen: shape (n,), the series repeats one value although it never used to.
         tested: shape (n,), enough samples for a test.
     """
 
@@ -49,8 +51,6 @@ class Shifts:
     p: FloatArray
     change: IntArray
     persistence: FloatArray
-    silent: BoolArray
-    frozen: BoolArray
     tested: BoolArray
 
 
@@ -72,12 +72,14 @@ def measure(
     matched_center, matched_spread = _window_medians(reference, current.shape[1])
     floor = _floors(np.abs(baseline), spread_one, peers, settings)
     value = _median(current)
-    z = _divide(value - matched_center, np.sqrt(matched_spread**2 + floor**2))
+    positive = np.where(np.isfinite(reference), reference, 1.0).min(axis=1, initial=1.0) > 0
+    moved = _difference(value, matched_center, positive)
+    z = _divide(moved, np.sqrt(matched_spread**2 + floor**2))
     z = np.where(tested, np.clip(np.nan_to_num(z), -settings.max_z, settings.max_z), 0.0)
     single = np.sqrt(spread_one**2 + floor**2)[:, None]
     steps = np.nan_to_num(_divide(current - baseline[:, None], single))
     auc, p_rank = _rank_test(reference, current)
-    p_level = _t_tail(z, np.full(len(z), 4.0))
+    p_level = _t_tail(z, np.full(len(z), LEVEL_DEGREES))
     past = np.abs(np.nan_to_num(_divide(reference - baseline[:, None], single)))
     p_spike = _spike_test(past, np.minimum(np.abs(steps), settings.max_z))
     top = np.argmax(np.abs(steps), axis=1)[:, None]
@@ -97,10 +99,20 @@ def measure(
         p=np.where(tested, np.minimum(1.0, 3 * np.minimum(np.minimum(p_rank, p_level), p_spike)), 1.0),
         change=np.where(spike != 0, top[:, 0], _change_columns(steps, z)),
         persistence=_persistence(steps, z, n_current),
-        silent=_silent(reference, current),
-        frozen=_frozen(reference, current),
         tested=tested,
     )
+
+
+def _difference(value: FloatArray, center: FloatArray, positive: BoolArray) -> FloatArray:
+    """Value minus center; a fall of a positive quantity counts by its logarithm.
+
+    A depth that falls to a fifth is as odd as one that rises five-fold, yet on a linear scale it can never
+    fall by more than itself. The logarithm agrees with the difference where that is small.
+    """
+    falls = positive & (value < center) & (center > 0)
+    ratio = np.clip(np.divide(value, center, out=np.ones_like(value), where=falls), LEAST_RATIO, 1.0)
+    moved: FloatArray = np.where(falls, center * np.log(ratio), value - center)
+    return moved
 
 
 def _divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
@@ -257,24 +269,6 @@ def _persistence(steps: FloatArray, z: FloatArray, n_current: IntArray) -> Float
     beyond = (steps * np.where(z < 0, -1.0, 1.0)[:, None] > 2).sum(axis=1)
     share: FloatArray = beyond / np.maximum(n_current, 1)
     return share
-
-
-def _silent(reference: FloatArray, current: FloatArray) -> BoolArray:
-    """Reported in over 80 % of the reference and in under half of the window, the newest sample missing."""
-    usual = np.isfinite(reference).mean(axis=1) if reference.shape[1] else np.zeros(len(reference))
-    here = np.isfinite(current).mean(axis=1) if current.shape[1] else np.ones(len(current))
-    newest = np.isfinite(current[:, -1]) if current.shape[1] else np.ones(len(current), dtype=bool)
-    stopped: BoolArray = (usual > 0.8) & (here < 0.5) & ~newest
-    return stopped
-
-
-def _frozen(reference: FloatArray, current: FloatArray) -> BoolArray:
-    """One value throughout the window although neighbouring samples differed in the reference."""
-    if current.shape[1] < 4:
-        return np.zeros(len(current), dtype=bool)
-    repeats = (np.diff(reference, axis=1) == 0).mean(axis=1) if reference.shape[1] > 1 else 1.0
-    same: BoolArray = (np.diff(current, axis=1) == 0).all(axis=1) & (np.asarray(repeats) < 0.05)
-    return same
 
 
 def peer_groups(names: Sequence[str]) -> IntArray:

@@ -17,14 +17,24 @@ from domain.evidence import TimeWindow
 
 MAX_SIGNALS = 24
 MAX_LEADS = 6
+LEADING = 3
+LEADING_P = 0.01
 
 
 def note_signals(
     book: facts.Notebook, measured: Measured, ranked: Sequence[Ranked], settings: EvidenceSettings
 ) -> list[Signal]:
-    """Notable series: targets first, then by the rank of their component and their own size."""
+    """Notable series: targets first, then by the rank of their component and their own size.
+
+    On the leading components a series counts from p < 0.01 on: they were singled out already, so the
+    correction for having looked everywhere is not due again. Its q-value is shown all the same.
+    """
     rank = {one.component: i for i, one in enumerate(ranked)}
-    notable = np.flatnonzero(measured.shifts.tested & (measured.q < settings.notable))
+    leading = np.array([rank.get(name, LEADING) < LEADING for name in measured.components], dtype=bool)
+    notable = np.flatnonzero(
+        measured.shifts.tested
+        & ((measured.q < settings.notable) | (leading & (measured.shifts.p < LEADING_P)))
+    )
     order = sorted(
         (int(i) for i in notable),
         key=lambda i: (
@@ -77,11 +87,10 @@ def _signal(measured: Measured, row: int) -> Signal:
 
 def _state(measured: Measured, row: int) -> tuple[str, float, float]:
     """How a series stands out, its signed effect, and the value that shows it."""
-    shifts = measured.shifts
-    if shifts.silent[row]:
-        return "silent", float(shifts.z[row]), float(shifts.value[row])
-    if shifts.frozen[row]:
-        return "frozen", float(shifts.z[row]), float(shifts.value[row])
+    shifts, still = measured.shifts, measured.still
+    for name, kind in (("silent", still.silent), ("stopped", still.stopped), ("frozen", still.frozen)):
+        if kind[row]:
+            return name, float(shifts.z[row]), float(shifts.value[row])
     if shifts.spike[row]:
         return "spiked", float(shifts.spike[row] * shifts.peak[row]), float(shifts.extreme[row])
     return "shifted", float(shifts.z[row]), float(shifts.value[row])

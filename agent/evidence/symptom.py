@@ -37,7 +37,7 @@ def echoes(measured: Measured) -> Mapping[str, Echo] | None:
     rows = [
         i
         for i, one in enumerate(measured.window.series)
-        if one.key.metric == metric and measured.candidates[i]
+        if one.key.metric == metric and measured.candidates[i] and i not in measured.targets
     ]
     if len(rows) < 3 or 2 * len({measured.components[i] for i in rows}) < len(others):
         return None

@@ -73,7 +73,7 @@ def reachable(edges: Sequence[tuple[str, str]], start: str) -> frozenset[str]:
 def strength(signal: Signal) -> float:
     """0 to 1: how clearly a series moved; half of that where it is only notable."""
     size = min(1.0, float(np.log1p(abs(signal.z)) / np.log1p(15.0)))
-    if signal.state in {"silent", "frozen"}:
+    if signal.state in {"silent", "stopped", "frozen"}:
         size = max(size, 0.8)
     return size if signal.q_value < 0.05 else 0.5 * size
 

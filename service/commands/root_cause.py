@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collectors.cases import StoredCase
 
 
+# `None of these` must be more likely than all components together before a case counts as inconclusive.
+INCONCLUSIVE = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to look at cases: with their graph or without, at the alarm, with edges missing."""
@@ -97,7 +101,7 @@ def analyse(path: Path, stored: "StoredCase", options: Options) -> dict[str, Any
         "case": str(path),
         "ranking": [_row(row, stored, ledger) for row in ledger.components],
         "none_confidence": ledger.none_confidence,
-        "inconclusive": all(row.confidence < ledger.none_confidence for row in ledger.components),
+        "inconclusive": ledger.none_confidence >= INCONCLUSIVE,
         "impact": None
         if impact is None
         else {"amount": -impact.amount, "low": -impact.high, "high": -impact.low},
@@ -149,6 +153,7 @@ def to_case(stored: "StoredCase", options: Options) -> "Case":
         onset=onset,
         alarm=stored.alarm,
         topology=Topology.of(edges),
+        target_is_symptom=True,
         logs=_logs(stored),
         events=stored.events,
     )
