@@ -86,15 +86,19 @@ class Backtest:
         head = f"{self.series} series, {self.rows} rows, {self.labelled} with labels"
         names = list(Operation.__slots__) if self.labelled else ["alarms_per_day", "worst_alarms_per_day"]
         lines = [head, f"{'figure':<24}{'found':>12}{'random':>12}"]
-        for name in names:
-            chance = getattr(self.control, name) if self.control else math.nan
-            lines.append(f"{name:<24}{_cell(getattr(self.operation, name)):>12}{_cell(chance):>12}")
-        for one in self.avoided:
-            lines.append(
-                f"{one.column}: total {one.total:,.2f}; {one.rows} rows after alerts hold {one.avoided:,.2f}; "
-                f"placebo percentile {one.placebo_percentile:.2f} (.5 = no edge)"
-            )
+        lines += [
+            f"{name:<24}{_cell(getattr(self.operation, name)):>12}{_cell(self._chance(name)):>12}"
+            for name in names
+        ]
+        lines += [
+            f"{one.column}: total {one.total:,.2f}; {one.rows} rows after alerts hold {one.avoided:,.2f}; "
+            f"placebo percentile {one.placebo_percentile:.2f} (.5 = no edge)"
+            for one in self.avoided
+        ]
         return "\n".join(lines)
+
+    def _chance(self, name: str) -> float:
+        return float(getattr(self.control, name)) if self.control else math.nan
 
 
 def _avoided(walk: Walk) -> list[Avoidance]:

@@ -105,7 +105,7 @@ def _local_noise(values: FloatArray) -> FloatArray:
 
 
 def _place(rng: np.random.Generator, n: int, probation: int, n_columns: int) -> list[DeskEvent]:
-    events = []
+    events: list[DeskEvent] = []
     row = probation + int(rng.integers(50, 300))
     kinds: list[str] = []
     while True:
