@@ -109,12 +109,14 @@ def eventually(check: Any, timeout_s: float, why: str = "") -> Any:
     raise AssertionError(why or "it did not happen in time")
 
 
-def write_config(folder: Path, sections: Sequence[str] = (), *, interval_s: int = 300) -> Path:
-    """A configuration with its database in the folder, on a free port."""
+def write_config(
+    folder: Path, sections: Sequence[str] = (), *, url: str | None = None, interval_s: int = 300
+) -> Path:
+    """A configuration on a free port, with its database in the folder unless a URL is given."""
     path = folder / "analyst.toml"
     base = f"""
 [database]
-url = "sqlite:///{folder / "analyst.db"}"
+url = "{url or f"sqlite:///{folder / 'analyst.db'}"}"
 [server]
 port = 0
 [scheduler]
