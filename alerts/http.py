@@ -1,5 +1,6 @@
 """The only HTTP door of this room: deadlines, no redirects, no private addresses, no secrets in errors."""
 
+import contextlib
 import ipaddress
 import json
 import socket
@@ -14,6 +15,7 @@ import httpx2
 from domain.errors import NotifyError
 
 MAX_ANSWER_BYTES = 1_000_000
+MAX_ADDRESSES = 3
 MAX_WAIT_S = 86_400.0
 DEFAULT_WAIT_S = 30.0
 PERMANENT = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
@@ -51,6 +53,15 @@ class Answer:
         return self.body[:200].decode("utf-8", errors="replace").strip()
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One address to connect to, and the name that the other side goes by."""
+
+    url: httpx2.URL
+    host_header: str
+    name: str
+
+
 class HttpDoor:
     """POSTs for one receiver.
 
@@ -74,26 +85,36 @@ class HttpDoor:
             NotifyError: the address is refused, or nothing was delivered.
             Unanswered: it may have been delivered, but no whole answer came.
         """
-        target, host, sni = self._pinned(url)
-        deadline = time.monotonic() + self._timeout_s
+        targets = self._pinned(url)
+        for target in targets[:-1]:
+            # A name may have addresses that this machine has no road to, such as IPv6 ones.
+            with contextlib.suppress(*_NOT_DELIVERED):
+                return self._send(target, content, headers)
         try:
-            with self._client.stream(
-                "POST",
-                target,
-                content=content,
-                headers={**headers, "Host": host, "Accept-Encoding": "identity"},
-                extensions={"sni_hostname": sni},
-            ) as response:
-                body = self._read(response, deadline)
-                return Answer(response.status_code, dict(response.headers.items()), body)
+            return self._send(targets[-1], content, headers)
         except _NOT_DELIVERED as error:
-            raise NotifyError(self._name, f"cannot be reached ({type(error).__name__})") from None
-        except httpx2.HTTPError as error:
-            raise Unanswered(self._name, f"gave no answer ({type(error).__name__})") from None
+            raise NotifyError(self._name, _unreachable(error)) from None
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _send(self, target: _Target, content: bytes, headers: Mapping[str, str]) -> Answer:
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            with self._client.stream(
+                "POST",
+                target.url,
+                content=content,
+                headers={**headers, "Host": target.host_header, "Accept-Encoding": "identity"},
+                extensions={"sni_hostname": target.name},
+            ) as response:
+                body = self._read(response, deadline)
+                return Answer(response.status_code, dict(response.headers.items()), body)
+        except _NOT_DELIVERED:
+            raise
+        except httpx2.HTTPError as error:
+            raise Unanswered(self._name, f"gave no answer ({type(error).__name__})") from None
 
     def _read(self, response: httpx2.Response, deadline: float) -> bytes:
         body = b""
@@ -105,8 +126,8 @@ class HttpDoor:
                 raise Unanswered(self._name, "took too long to answer")
         return body
 
-    def _pinned(self, url: str) -> tuple[httpx2.URL, str, str]:
-        """The URL with its host replaced by an address that was checked, the Host header, the name for TLS.
+    def _pinned(self, url: str) -> list[_Target]:
+        """The URL with its host replaced by addresses that were checked.
 
         Checking a name and then connecting by name would let a second look-up give another address.
         """
@@ -116,10 +137,14 @@ class HttpDoor:
             raise NotifyError(self._name, "the address is no URL", permanent=True) from None
         if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise NotifyError(self._name, "the address must begin with http:// or https://", permanent=True)
-        address = self._resolve(parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80))
-        return parsed.copy_with(host=address), parsed.netloc.decode("ascii"), parsed.host
+        host_header = parsed.netloc.decode("ascii")
+        port = parsed.port or (443 if parsed.scheme == "https" else 80)
+        return [
+            _Target(parsed.copy_with(host=address), host_header, parsed.host)
+            for address in self._resolve(parsed.host, port)
+        ]
 
-    def _resolve(self, host: str, port: int) -> str:
+    def _resolve(self, host: str, port: int) -> list[str]:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -133,7 +158,14 @@ class HttpDoor:
                         f"the host {host!r} is not public; list it in alerts.allow_hosts to call it",
                         permanent=True,
                     )
-        return addresses[0]
+        return list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
+
+
+def _unreachable(error: Exception) -> str:
+    """Why nobody was reached, without the address, which may hold a secret."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate cannot be verified"
+    return f"cannot be reached ({type(error).__name__})"
 
 
 def _is_public(address: str) -> bool:

@@ -17,7 +17,7 @@ from fake_slack import FakeSlack, Fault, fake_slack
 
 TESTS = Path(__file__).parents[2]
 FAULTS = cycle([Fault("lost"), Fault("500"), Fault("429", "20"), Fault("reset"), Fault("503")])
-SHORT = 2 * len(STAGES)
+SHORT = len(STAGES)
 FULL = 300
 
 

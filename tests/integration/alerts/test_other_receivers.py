@@ -1,6 +1,7 @@
 """Webhooks, email and PagerDuty over real sockets."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -284,4 +285,34 @@ def test_secrets_are_read_from_files(inbox: Sink, tmp_path: Path) -> None:
     receiver = Webhook(WebhookSettings(name="ops", url_file=tmp_path / "url"), 2, HOSTS)
     receiver.notify(notice())
     assert len(inbox.requests) == 1
+    receiver.close()
+
+
+def test_an_address_without_a_road_to_it_does_not_hide_the_next_one(
+    inbox: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def two_addresses(host: str, port: int, *args: Any, **more: Any) -> Any:
+        if host != "desk.example":
+            return resolve(host, port, *args, **more)
+        return resolve("::1", port, **more) + resolve("127.0.0.1", port, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+    url = inbox.url.replace("127.0.0.1", "desk.example")
+    receiver = Webhook(WebhookSettings(name="ops", url=url), 2, ("desk.example",))
+    receiver.notify(notice())
+    assert inbox.requests[0][0]["Host"].startswith("desk.example:")
+    receiver.close()
+
+
+def test_a_name_that_leads_to_a_private_address_is_not_called(
+    inbox: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, port, **more: resolve("127.0.0.1", port, **more))
+    receiver = Webhook(WebhookSettings(name="ops", url=inbox.url.replace("127.0.0.1", "evil.example")), 2)
+    with pytest.raises(NotifyError, match="not public"):
+        receiver.notify(notice())
+    assert not inbox.requests
     receiver.close()
