@@ -1,7 +1,7 @@
 """Mining of log templates on-line: a compact Drain (He et al., ICWS 2017), a tree of fixed depth.
 
-Messages of the same length and first word are compared word by word; the closest template takes the message
-and turns the words that differ into wildcards.
+Messages of the same length and first two words are compared word by word; the closest template takes the
+message and turns the words that differ into wildcards.
 """
 
 import re
@@ -23,6 +23,7 @@ _VARIABLE = re.compile(
 )
 _HAS_DIGIT = re.compile(r"\d")
 _MAX_WORDS = 60
+_MAX_BRANCHES = 50
 _MAX_MESSAGE = 2_000
 _CACHE = 20_000
 
@@ -45,14 +46,15 @@ class TemplateMiner:
 
     Args:
         max_templates: beyond this number the rarest quarter is forgotten.
-        similarity: share of equal words from which on a message belongs to a template.
+        similarity: share of a template's fixed words that a message of it has to have.
     """
 
-    def __init__(self, max_templates: int = 1_000, similarity: float = 0.5) -> None:
+    def __init__(self, max_templates: int = 1_000, similarity: float = 0.6) -> None:
         self._max = max_templates
         self._similarity = similarity
         self._next = 1
-        self._leaves: dict[tuple[int, str], list[Template]] = {}
+        self._leaves: dict[tuple[int, str, str], list[Template]] = {}
+        self._branches: dict[tuple[int, str], set[str]] = {}
         self._templates: dict[int, Template] = {}
         self._cache: dict[str, Template] = {}
 
@@ -67,7 +69,7 @@ class TemplateMiner:
             cached.count += 1
             return cached, False
         words = masked.split()[:_MAX_WORDS] or [WILDCARD]
-        leaf = self._leaves.setdefault((len(words), _branch(words[0])), [])
+        leaf = self._leaf(words)
         template = self._closest(leaf, words)
         is_new = template is None
         if template is None:
@@ -83,12 +85,19 @@ class TemplateMiner:
     def get(self, template_id: int) -> Template | None:
         return self._templates.get(template_id)
 
+    def _leaf(self, words: Sequence[str]) -> list[Template]:
+        """The templates that a message is compared with; a branch too many goes with the wildcards."""
+        first, second = (_branch(word) for word in (*words[:2], *[WILDCARD] * (2 - len(words))))
+        branches = self._branches.setdefault((len(words), first), set())
+        if second not in branches and len(branches) >= _MAX_BRANCHES:
+            second = WILDCARD
+        branches.add(second)
+        return self._leaves.setdefault((len(words), first, second), [])
+
     def _closest(self, leaf: Sequence[Template], words: Sequence[str]) -> Template | None:
         best, best_share = None, self._similarity
         for template in leaf:
-            equal = sum(a == b for a, b in zip(template.words, words, strict=True))
-            share = equal / len(words)
-            # A message made of wildcards alone would swallow everything of its length.
+            share = _share(template.words, words)
             if share >= best_share and (share > best_share or best is None):
                 best, best_share = template, share
         return best
@@ -96,7 +105,7 @@ class TemplateMiner:
     def _learn(self, leaf: list[Template], words: list[str]) -> Template:
         if len(self._templates) >= self._max:
             self._forget()
-            leaf = self._leaves.setdefault((len(words), _branch(words[0])), [])
+            leaf = self._leaf(words)
         template = Template(self._next, list(words))
         self._next += 1
         leaf.append(template)
@@ -110,9 +119,10 @@ class TemplateMiner:
     def _rebuild(self, templates: Sequence[Template]) -> None:
         self._cache.clear()
         self._leaves.clear()
+        self._branches.clear()
         self._templates = {one.id: one for one in templates}
         for one in sorted(templates, key=lambda one: one.id):
-            self._leaves.setdefault((len(one.words), _branch(one.words[0])), []).append(one)
+            self._leaf(one.words).append(one)
 
     def as_json(self) -> dict[str, Any]:
         """Everything that a restart needs."""
@@ -122,7 +132,7 @@ class TemplateMiner:
         }
 
     @classmethod
-    def of_json(cls, state: Mapping[str, Any], max_templates: int = 1_000, similarity: float = 0.5) -> Self:
+    def of_json(cls, state: Mapping[str, Any], max_templates: int = 1_000, similarity: float = 0.6) -> Self:
         """The miner that `as_json` came from."""
         miner = cls(max_templates, similarity)
         miner._next = int(state.get("next", 1))
@@ -133,6 +143,14 @@ class TemplateMiner:
 def mask(message: str) -> str:
     """The message with numbers, addresses and identifiers replaced by wildcards."""
     return _VARIABLE.sub(WILDCARD, message[:_MAX_MESSAGE])
+
+
+def _share(template: Sequence[str], words: Sequence[str]) -> float:
+    """How much of what is fixed in a template a message has; wildcards say nothing either way."""
+    fixed = sum(word != WILDCARD for word in template)
+    if not fixed:
+        return float(template == words)
+    return sum(a == b for a, b in zip(template, words, strict=True) if a != WILDCARD) / fixed
 
 
 def _branch(word: str) -> str:

@@ -57,6 +57,14 @@ def test_the_known_templates_survive_a_restart() -> None:
     assert again.add("something else entirely")[0].id == 2
 
 
+def test_names_in_the_second_place_do_not_make_a_template_each() -> None:
+    miner = TemplateMiner()
+    rng = random.Random(3)
+    for _ in range(500):
+        miner.add(f"user {''.join(rng.choices('abcdefgh', k=8))} logged in from abroad")
+    assert len(miner) < 60
+
+
 def test_memory_is_bounded_and_the_frequent_templates_stay() -> None:
     miner = TemplateMiner(max_templates=50)
     rng = random.Random(1)
