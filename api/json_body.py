@@ -1,5 +1,6 @@
 """JSON at the door: read strictly, written without what JSON cannot carry."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -8,8 +9,10 @@ from fastapi.routing import APIRoute
 from pydantic_core import to_json
 from starlette.responses import JSONResponse
 
-from api.problem import HttpProblem
-from collectors.strict_json import parse_json
+from api.problem import HttpProblem, invalid
+from collectors.strict_json import UnparseableBody, parse_json
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class SafeJSONResponse(JSONResponse):
@@ -21,7 +24,29 @@ class SafeJSONResponse(JSONResponse):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        return parse_json(await self.body())
+        try:
+            value = parse_json(await self.body())
+        except UnparseableBody as error:
+            raise HttpProblem(400, str(error)) from None
+        check_texts(value)
+        return value
+
+
+def check_texts(value: object) -> None:
+    """Raise a 422 naming the field whose text, or key, has control characters or lone surrogates."""
+    front: list[tuple[str, object]] = [("", value)]
+    while front:
+        place, one = front.pop()
+        if isinstance(one, str):
+            if _CONTROL.search(one):
+                raise invalid(place or "body", "contains control characters")
+        elif isinstance(one, dict):
+            front.extend((f"{place} (a key)".strip(), key) for key in one)
+            front.extend((f"{place}.{key}".lstrip("."), child) for key, child in one.items())
+        elif isinstance(one, list):
+            front.extend(
+                (f"{place}.{i}", child) for i, child in enumerate(one) if not isinstance(child, float)
+            )
 
 
 class StrictRoute(APIRoute):

@@ -72,7 +72,7 @@ def schemas() -> dict[str, Any]:
     return {**schema.pop("$defs", {}), "Problem": schema}
 
 
-class HttpProblem(Exception):
+class HttpProblem(HTTPException):
     """Refuse a request with a status and one sentence."""
 
     def __init__(
@@ -84,25 +84,22 @@ class HttpProblem(Exception):
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail, dict(headers or {}))
         self.errors = errors
-        self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
     def response(self) -> Response:
         """The answer to send."""
         content: dict[str, Any] = {
             "type": "about:blank",
-            "title": _title(self.status),
-            "status": self.status,
+            "title": _title(self.status_code),
+            "status": self.status_code,
             "detail": printable(self.detail),
         }
         if self.errors:
             content["errors"] = [error.model_dump() for error in self.errors]
         content.update(self.extra)
-        return Response(to_json(content), self.status, self.headers, media_type=MEDIA_TYPE)
+        return Response(to_json(content), self.status_code, self.headers, media_type=MEDIA_TYPE)
 
 
 def printable(text: str, longest: int = 300) -> str:
@@ -167,13 +164,13 @@ def _reason(error: Mapping[str, Any]) -> str:
 
 async def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
-    if problem.status == 500:
+    if problem.status_code == 500:
         _log.error("request.failed", exc_info=error)
     page: ErrorPage | None = getattr(request.app.state, "error_page", None)
     for_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
         "/api/"
     )
-    return page(problem, _title(problem.status)) if page and for_browser else problem.response()
+    return page(problem, _title(problem.status_code)) if page and for_browser else problem.response()
 
 
 ErrorPage = Callable[[HttpProblem, str], Response]

@@ -32,6 +32,7 @@ from api.stores import Stores
 from db.database import Database
 from db.detections import CycleWriter
 from db.records import ChatMessage, IncidentPlan
+from db.settings import DatabaseSettings
 from domain.anomaly import Anomaly, Expected
 from domain.cycle import Cycle, SourceHealth, StepTime
 from domain.diagnosis import STEP_NAMES, Action, Diagnosis, DiagnosisRequest, Hypothesis, Step
@@ -340,11 +341,15 @@ def token_settings() -> list[TokenSettings]:
 
 @contextmanager
 def running_desk(
-    folder: Path, settings: ServerSettings | None = None, tokens: Sequence[TokenSettings] = ()
+    folder: Path,
+    settings: ServerSettings | None = None,
+    tokens: Sequence[TokenSettings] = (),
+    busy_seconds: float = 5.0,
 ) -> Iterator[Desk]:
     """Serve a seeded desk on a free port until the block ends."""
     settings = (settings or ServerSettings()).model_copy(update={"port": 0})
-    database = Database(f"sqlite:///{folder / 'desk.db'}")
+    url = f"sqlite:///{folder / 'desk.db'}"
+    database = Database(url, DatabaseSettings(url=url, busy_timeout_seconds=busy_seconds))
     database.upgrade()
     stores = Stores.of(database)
     seed(stores, database)

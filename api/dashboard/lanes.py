@@ -7,7 +7,7 @@ import numpy as np
 
 from api.dashboard.svg import Lane, Mark, Region
 from api.stores import Stores
-from domain.anomaly import Anomaly
+from domain.anomaly import SEVERITIES, Anomaly
 from domain.event import Event
 from domain.series import FloatArray, IntArray, Series, floor_to_step
 from domain.timestamps import to_microseconds
@@ -41,7 +41,7 @@ def lane(
         values=values,
         low=low,
         high=high,
-        regions=tuple(_region(one, step, end) for one in own),
+        regions=merged([_region(one, step, end) for one in own]),
         marks=tuple(Mark(event.timestamp, f"{event.kind}: {event.text[:200]}") for event in events),
     )
 
@@ -91,6 +91,22 @@ def _band(
         low[first:last] = float(finite.min()) if one.expected.low is None else one.expected.low
         high[first:last] = float(finite.max()) if one.expected.high is None else one.expected.high
     return low, high
+
+
+def merged(regions: Sequence[Region]) -> tuple[Region, ...]:
+    """Regions that overlap as one, with the worst of their severities: several detectors saw one thing."""
+    found: list[Region] = []
+    for one in sorted(regions, key=lambda region: region.start):
+        if found and one.start < found[-1].end:
+            found[-1] = _union(found[-1], one)
+        else:
+            found.append(one)
+    return tuple(found)
+
+
+def _union(first: Region, second: Region) -> Region:
+    worst = max(first, second, key=lambda region: SEVERITIES.index(region.severity))
+    return Region(first.start, max(first.end, second.end), worst.severity, f"{first.label}; {second.label}")
 
 
 def _region(anomaly: Anomaly, step: int, now: datetime) -> Region:

@@ -35,18 +35,18 @@ class DiagnosisForm(BaseModel):
 
 @router.get("/")
 def overview(
-    request: Request, door: Door, caller: Reader, state: incident_list.State = "open", cursor: Cursor = None
+    door: Door, caller: Reader, state: incident_list.State = "open", cursor: Cursor = None
 ) -> Response:
     """Is anything wrong now, how much does it cost, is somebody on it?"""
-    return page(request, door, caller, "overview.html", incident_list.overview(door, state, cursor))
+    return page(door, caller, "overview.html", incident_list.overview(door, state, cursor))
 
 
 @router.get("/incidents/{incident_id}")
-def incident(request: Request, door: Door, caller: Reader, incident_id: str) -> Response:
+def incident(door: Door, caller: Reader, incident_id: str) -> Response:
     """One incident."""
     if incident_id.endswith(_MARKDOWN):
         return _markdown(_incident_text(door, incident_id.removesuffix(_MARKDOWN)))
-    return page(request, door, caller, "incident.html", views.incident_view(door, incident_id, caller))
+    return page(door, caller, "incident.html", views.incident_view(door, incident_id, caller))
 
 
 @router.post("/incidents/{incident_id}")
@@ -61,7 +61,6 @@ def change_incident(
 
 @router.get("/anomalies/{anomaly_id}")
 def anomaly(
-    request: Request,
     door: Door,
     caller: Reader,
     anomaly_id: str,
@@ -70,7 +69,7 @@ def anomaly(
     """What moved, when, how far from expected?"""
     if anomaly_id.endswith(_MARKDOWN):
         return _markdown(anomaly_report(door.stores.anomalies.get(anomaly_id.removesuffix(_MARKDOWN))))
-    return page(request, door, caller, "anomaly.html", views.anomaly_view(door, anomaly_id, window, caller))
+    return page(door, caller, "anomaly.html", views.anomaly_view(door, anomaly_id, window, caller))
 
 
 @router.post("/anomalies/{anomaly_id}")
@@ -92,11 +91,11 @@ def act_on_anomaly(
 
 
 @router.get("/diagnoses/{diagnosis_id}")
-def diagnosis(request: Request, door: Door, caller: Reader, diagnosis_id: str) -> Response:
+def diagnosis(door: Door, caller: Reader, diagnosis_id: str) -> Response:
     """Why do you believe it, what else could it be, what do I do first?"""
     if diagnosis_id.endswith(_MARKDOWN):
         return _markdown(diagnosis_report(door.stores.diagnoses.get(diagnosis_id.removesuffix(_MARKDOWN))))
-    return page(request, door, caller, "diagnosis.html", views.diagnosis_view(door, diagnosis_id, caller))
+    return page(door, caller, "diagnosis.html", views.diagnosis_view(door, diagnosis_id, caller))
 
 
 @router.post("/diagnoses/{diagnosis_id}")
@@ -119,11 +118,11 @@ def act_on_diagnosis(
 
 
 @router.get("/login")
-def login(request: Request, door: Door) -> Response:
+def login(door: Door) -> Response:
     """Ask for a token; without configured tokens there is nothing to sign in to."""
     if not door.book:
         return RedirectResponse("/", 303)
-    return page(request, door, None, "login.html", None, wrong=False)
+    return page(door, None, "login.html", None, wrong=False)
 
 
 @router.post("/login")
@@ -132,7 +131,7 @@ def sign_in(request: Request, door: Door, token: Annotated[str, Form(max_length=
     lifetime = timedelta(hours=door.settings.session_hours)
     cookie = door.book.sign_in(token.strip().encode("utf-8", "replace"), door.service.real_now() + lifetime)
     if cookie is None:
-        return page(request, door, None, "login.html", None, wrong=True, status=401)
+        return page(door, None, "login.html", None, wrong=True, status=401)
     response = RedirectResponse("/", 303)
     response.set_cookie(
         COOKIE,
@@ -157,7 +156,7 @@ def sign_out(caller: Annotated[Caller, allow(READ)], csrf: Csrf) -> Response:
 @router.get("/docs")
 def docs(request: Request, door: Door, caller: Reader) -> Response:
     """The API, readable."""
-    return page(request, door, caller, "docs.html", None, **openapi_page.content(request.app.openapi()))
+    return page(door, caller, "docs.html", None, **openapi_page.content(request.app.openapi()))
 
 
 @router.get("/openapi.json")

@@ -4,7 +4,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
@@ -45,7 +44,6 @@ def _templates() -> Environment:
 
 
 def page(
-    request: Request,
     door: Doors,
     caller: Caller | None,
     template: str,
@@ -55,7 +53,6 @@ def page(
     **more: Any,
 ) -> Response:
     """Render a page; without a caller it has no header."""
-    del request
     html = (
         _templates()
         .get_template(template)
@@ -74,6 +71,6 @@ def problem_page(problem: HttpProblem, title: str) -> Response:
     html = (
         _templates()
         .get_template("problem.html")
-        .render(page="problem", header=None, status=problem.status, title=title, detail=problem.detail)
+        .render(page="problem", header=None, status=problem.status_code, title=title, detail=problem.detail)
     )
-    return HTMLResponse(html, problem.status, problem.headers)
+    return HTMLResponse(html, problem.status_code, problem.headers)

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from api.dashboard import fmt
+from domain.anomaly import Severity
 from domain.series import FloatArray
 
 _SPARK = (120.0, 28.0)
@@ -24,7 +25,7 @@ class Region:
 
     start: datetime
     end: datetime
-    severity: str
+    severity: Severity
     label: str = ""
 
 

@@ -13,7 +13,7 @@ from api.dashboard.svg import Lane, bar, chart
 from api.doors import Doors
 from api.explanation import Explanation, explain
 from db.anomalies import AnomalyFilter
-from domain.anomaly import Anomaly
+from domain.anomaly import Anomaly, severity_rank
 from domain.diagnosis import Diagnosis, Hypothesis
 from domain.errors import NotFound
 from domain.event import Event
@@ -102,7 +102,8 @@ def incident_view(door: Doors, incident_id: str, caller: Caller) -> IncidentView
     around = max(timedelta(hours=3), (until - incident.started_at) * 2)
     window = (incident.started_at - around, min(until + around / 4, door.service.now()))
     first = [lead_anomaly(anomalies)] if anomalies else []
-    names = list(dict.fromkeys(one.affected_metrics[0] for one in [*first, *anomalies]))
+    worst = sorted(anomalies, key=lambda one: (-severity_rank(one.severity), -one.score, one.key))
+    names = list(dict.fromkeys(one.affected_metrics[0] for one in [*first, *worst]))
     return IncidentView(
         incident,
         anomalies,

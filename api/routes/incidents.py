@@ -21,7 +21,7 @@ class IncidentChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: IncidentStatus | None = None
-    assignee: str | None = Field(default=None, min_length=1, max_length=200)
+    assignee: str | None = Field(default=None, max_length=200, pattern=r"^[^\r\n\t]+$")
     snoozed_until: Instant | None = None
 
 

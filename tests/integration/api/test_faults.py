@@ -1,0 +1,89 @@
+"""When something behind the doors fails, callers are told in the one shape and nothing more."""
+
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx2
+import pytest
+from api_desk import FakeAnalyst, running_desk
+from structlog.testing import capture_logs
+
+from domain.cycle import SourceHealth
+
+
+class _Broken(FakeAnalyst):
+    def sources(self) -> Sequence[SourceHealth]:
+        raise RuntimeError("password=hunter2 at /srv/secret")
+
+
+def test_an_error_of_our_own_is_a_500_without_our_insides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api_desk.FakeAnalyst", _Broken)
+    with capture_logs() as logged, running_desk(tmp_path) as desk:
+        answer = desk.client.get("/api/v1/sources")
+        assert answer.status_code == 500
+        assert "request.failed" in [entry["event"] for entry in logged]
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "hunter2" not in answer.text
+        assert "RuntimeError" not in answer.text
+        page = desk.client.get("/", headers={"Accept": "text/html"})
+        assert (page.status_code, "hunter2" in page.text) == (500, False)
+        assert desk.client.get("/health").status_code == 200
+
+
+def test_a_database_that_is_held_by_another_is_a_503_with_a_time_to_come_back(tmp_path: Path) -> None:
+    with running_desk(tmp_path, busy_seconds=0.2) as desk:
+        other = sqlite3.connect(tmp_path / "desk.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        answer = desk.client.patch("/api/v1/incidents/I-1", json={"status": "acknowledged"})
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert desk.client.get("/api/v1/incidents/I-1").json()["status"] == "open"
+        other.execute("ROLLBACK")
+        other.close()
+        again = desk.client.patch("/api/v1/incidents/I-1", json={"status": "acknowledged"})
+        assert again.status_code == 200
+
+
+def test_the_service_leaves_within_seconds_although_dashboards_are_open(tmp_path: Path) -> None:
+    with running_desk(tmp_path) as desk:
+        port = desk.client.base_url.port or 80
+        readers = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(3)]
+        for reader in readers:
+            reader.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert reader.recv(50)
+        began = time.monotonic()
+    assert time.monotonic() - began < 4
+    for reader in readers:
+        reader.close()
+
+
+def test_long_waits_do_not_hold_up_short_requests(tmp_path: Path) -> None:
+    with running_desk(tmp_path) as desk:
+        desk.service.finish_at_once = False
+
+        def wait(number: int) -> None:
+            body = {
+                "start_time": f"2026-03-01T10:{number:02d}:00Z",
+                "end_time": "2026-03-01T12:00:00Z",
+                "affected_metrics": ["pnl"],
+            }
+            httpx2.post(f"{desk.url}/api/v1/diagnoses?wait=20", json=body, timeout=30, trust_env=False)
+
+        waiting = [threading.Thread(target=wait, args=(number,)) for number in range(50)]
+        for thread in waiting:
+            thread.start()
+        while len(desk.service.diagnosed) < 50:
+            time.sleep(0.02)
+        began = time.monotonic()
+        assert desk.client.get("/api/v1/incidents").status_code == 200
+        assert time.monotonic() - began < 5
+        desk.service.finish_at_once = True
+        for thread in waiting:
+            thread.join()
