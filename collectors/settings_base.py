@@ -11,6 +11,16 @@ from domain.series import SourceName
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"})
+_UNIT_BY_ENDING = {
+    "seconds": "s",
+    "ms": "ms",
+    "bytes": "bytes",
+    "ratio": "ratio",
+    "percent": "percent",
+    "bps": "bps",
+    "usd": "USD",
+    "celsius": "celsius",
+}
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 
@@ -58,7 +68,11 @@ class SourceBase(BaseModel):
         default=None, gt=0, description="Age of the newest data that counts as stale; default: 3 grid cells."
     )
     labels: Mapping[str, str] = Field(default={}, description="Labels added to every series and event.")
-    unit: str = Field(default="", max_length=50, description="Unit of all series without one in `units`.")
+    unit: str = Field(
+        default="",
+        max_length=50,
+        description="Unit of all series without one in `units`; else the name's ending tells.",
+    )
     units: Mapping[str, str] = Field(default={}, description="Unit by metric name; `*` and `?` match.")
     sources: Mapping[str, SourceName] = Field(
         default={},
@@ -80,9 +94,9 @@ class SourceBase(BaseModel):
         return next(found, announced or self.source)
 
     def unit_of(self, metric: str, announced: str | None = None) -> str:
-        """The unit of a metric: as configured by name, else as announced, else as the rest."""
+        """The unit of a metric: configured by name, announced, configured for all, or told by its name."""
         found = (unit for glob, unit in self.units.items() if fnmatchcase(metric, glob))
-        return next(found, announced or self.unit)
+        return next(found, announced or self.unit or _told_by(metric))
 
     @property
     def step(self) -> int:
@@ -137,6 +151,12 @@ class HttpSource(SourceBase):
         if secret:
             raise ValueError(f"the header {secret[0]} is a secret; use bearer_token_env or headers_env")
         return self
+
+
+def _told_by(metric: str) -> str:
+    """The unit that a name ends with, as exporters name their metrics; empty where it tells none."""
+    last = metric.removesuffix("_total").rpartition("_")[2]
+    return _UNIT_BY_ENDING.get(last, "") if "_" in metric else ""
 
 
 def check_url(url: str) -> str:

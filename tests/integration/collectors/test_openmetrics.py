@@ -106,6 +106,11 @@ def test_one_endpoint_may_carry_several_kinds_of_data(server: RawServer) -> None
     assert described["other"] == ("system_metrics", "count", "a")
 
 
+def test_a_unit_is_told_by_the_name_where_nothing_else_does(server: RawServer) -> None:
+    page = scrape(server, "lag_ms 1\nread_bytes_total 2\nms 3\nplain 4\n")
+    assert [one.unit for one in page.samples.series] == ["ms", "bytes", "", ""]
+
+
 def test_more_series_than_allowed_are_refused_with_the_cap_named(server: RawServer) -> None:
     page = scrape(server, "".join(f'a{{i="{i}"}} 1\n' for i in range(20)), max_series=5)
     assert len(page.samples) == 5
