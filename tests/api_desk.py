@@ -344,12 +344,12 @@ def running_desk(
     folder: Path,
     settings: ServerSettings | None = None,
     tokens: Sequence[TokenSettings] = (),
-    busy_seconds: float = 5.0,
+    **database_settings: float,
 ) -> Iterator[Desk]:
     """Serve a seeded desk on a free port until the block ends."""
     settings = (settings or ServerSettings()).model_copy(update={"port": 0})
     url = f"sqlite:///{folder / 'desk.db'}"
-    database = Database(url, DatabaseSettings(url=url, busy_timeout_seconds=busy_seconds))
+    database = Database(url, DatabaseSettings.model_validate({"url": url, **database_settings}))
     database.upgrade()
     stores = Stores.of(database)
     seed(stores, database)

@@ -16,7 +16,7 @@ from domain.anomaly import Anomaly
 from domain.incident import Incident, IncidentStatus, lead_anomaly
 
 State = Literal["open", "acknowledged", "resolved", "all"]
-_PAGE = 50
+_PAGE = 30
 _SPARK_SPAN = timedelta(hours=6)
 _STATUSES: Mapping[State, tuple[IncidentStatus, ...] | None] = {
     "open": ("open", "acknowledged"),

@@ -235,6 +235,18 @@ def test_a_repeated_sample_is_stored_once_and_the_later_value_wins(desk: Desk) -
     assert [item["value"] for item in items] == [2.0]
 
 
+def test_a_series_beyond_the_cap_is_refused_with_the_caps_name(tmp_path: Path) -> None:
+    with running_desk(tmp_path, max_series=3) as capped:
+        new = [_sample(metric=name) for name in ("one_more", "too_many", "one_more", "far_too_many")]
+        mixed = capped.client.post("/api/v1/samples", json={"samples": new})
+        assert (mixed.status_code, mixed.json()["accepted"]) == (200, 2)
+        assert [one["index"] for one in mixed.json()["rejected"]] == [1, 3]
+        refused = check_problem(capped.client.post("/api/v1/samples", json={"samples": new[1:2]}), 422)
+        assert "max_series" in refused["rejected"][0]["reason"]
+        names = [one["name"] for one in capped.client.get("/api/v1/series").json()["items"]]
+        assert "too_many" not in str(names)
+
+
 def test_both_hours_of_a_clock_change_are_kept_apart(desk: Desk) -> None:
     times = ["2025-10-26T02:30:00+02:00", "2025-10-26T02:30:00+01:00"]
     samples = [_sample(metric="dst", timestamp=at, value=i) for i, at in enumerate(times)]

@@ -38,7 +38,7 @@ def test_an_error_of_our_own_is_a_500_without_our_insides(
 
 
 def test_a_database_that_is_held_by_another_is_a_503_with_a_time_to_come_back(tmp_path: Path) -> None:
-    with running_desk(tmp_path, busy_seconds=0.2) as desk:
+    with running_desk(tmp_path, busy_timeout_seconds=0.2) as desk:
         other = sqlite3.connect(tmp_path / "desk.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         answer = desk.client.patch("/api/v1/incidents/I-1", json={"status": "acknowledged"})
