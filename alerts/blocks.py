@@ -73,7 +73,7 @@ def fit(blocks: list[Block]) -> list[Block]:
 
 def _incident(notice: Notice, *, buttons: bool) -> list[Block]:
     first, joined = notice.summaries[0], notice.summaries[1:]
-    line = f"{MARKS[first.severity]} {_state(first).upper()} · {heading(first.title, 120)}"
+    line = f"{_mark(first)} {_state(first).upper()} · {heading(first.title, 120)}"
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": cut(line, MAX_HEADER), "emoji": False}},
         _fields(first, notice),
@@ -162,11 +162,15 @@ def _line(summary: Summary) -> str:
     name = f"<{escape(summary.url)}|{escape(summary.incident_id)}>"
     money = f", {escape(summary.money.split(' (')[0])}" if summary.money else ""
     state = "" if summary.status == "open" else f", {summary.status}"
-    return f"{MARKS[summary.severity]} {name} {mrkdwn(summary.title, DIGEST_LINE)}{money}{state}"
+    return f"{_mark(summary)} {name} {mrkdwn(summary.title, DIGEST_LINE)}{money}{state}"
 
 
 def _heading(summary: Summary) -> str:
-    return f"{MARKS[summary.severity]} {_state(summary).upper()} {mrkdwn(summary.title, 300)}"
+    return f"{_mark(summary)} {_state(summary).upper()} {mrkdwn(summary.title, 300)}"
+
+
+def _mark(summary: Summary) -> str:
+    return "🟢" if summary.status == "resolved" else MARKS[summary.severity]
 
 
 def _state(summary: Summary) -> str:

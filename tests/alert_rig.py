@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from alert_cases import NOW, settings
 from fake_slack import CHANNEL, TOKEN, FakeSlack, fake_slack
 from memory_outbox import MemoryOutbox, MemoryStories
-from pydantic import SecretStr
 
 from alerts.notice import Receiver
 from alerts.receivers.slack import SlackSettings, slack_receiver
@@ -50,6 +50,7 @@ class Rig:
         self.stories = MemoryStories()
         self.settings: AlertSettings = settings()
         self.others: list[Receiver] = []
+        self.slack_settings: dict[str, Any] = {}
         self.opened: list[Receiver] = []
         self.worker = self.fresh_worker()
 
@@ -64,10 +65,10 @@ class Rig:
         return self.worker
 
     def receiver(self) -> Receiver:
+        way: dict[str, Any] = {"webhook_url": self.slack.hook_url}
         if self.bot:
-            chosen = SlackSettings(bot_token=SecretStr(TOKEN), channel=CHANNEL, api_url=self.slack.api_url)
-        else:
-            chosen = SlackSettings(webhook_url=SecretStr(self.slack.hook_url))
+            way = {"bot_token": TOKEN, "channel": CHANNEL, "api_url": self.slack.api_url}
+        chosen = SlackSettings.model_validate({**way, **self.slack_settings})
         return slack_receiver(chosen, TIMEOUT_S, ("127.0.0.1",))
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ _HOOK_ERRORS = {"no_active_hooks": 404, "invalid_token": 403, "channel_is_archiv
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the next calls meet: a status, an error's name, `hang`, `reset` or `lost` (taken, answer cut)."""
+    """What a call meets: a status (200: nothing), an error's name, `hang`, `reset`, `lost` (taken, cut)."""
 
     mode: str
     retry_after: str | None = None
@@ -154,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body(self.rfile.read(length))
         method = "webhook" if self.path.startswith("/services/") else self.path.removeprefix("/api/")
         fault = self.slack.begin(method, body)
-        if fault is not None and self._meet(fault, method, body):
+        if fault is not None and fault.mode != "200":
+            self._meet(fault, method, body)
             return
         if method == "webhook":
             with self.slack.lock:
@@ -170,8 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
             return dict(json.loads(content))
         return dict(parse_qsl(content.decode()))
 
-    def _meet(self, fault: Fault, method: str, body: dict[str, Any]) -> bool:
-        """Fail as asked; false where the fault is none for this call."""
+    def _meet(self, fault: Fault, method: str, body: dict[str, Any]) -> None:
+        """Fail as asked."""
         if fault.mode in _ERRORS:
             self._json({"ok": False, "error": fault.mode})
         elif fault.mode in _HOOK_ERRORS:
@@ -187,7 +188,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
             self._send(int(fault.mode), b"<html>no</html>", "text/html", headers)
-        return True
 
     def _take(self, method: str, body: dict[str, Any]) -> None:
         if method == "webhook":

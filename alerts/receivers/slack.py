@@ -7,22 +7,23 @@ from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr, model_validator
 
-from alerts.blocks import render
-from alerts.http import Answer, HttpDoor, Unanswered, check_answer, retry_after
+from alerts.blocks import fallback, render
+from alerts.http import Answer, HttpDoor, Unanswered, check_answer
 from alerts.notice import Notice, Receiver, Updates
 from alerts.receivers.scope import ReceiverSettings
 from alerts.receivers.secret import read_secret
+from alerts.receivers.slack_answers import (
+    EVENT_TYPE,
+    GONE,
+    UNSHOWABLE,
+    SlackRefused,
+    error_word,
+    key_of,
+    refusal,
+)
 from domain.errors import NotifyError
 
-EVENT_TYPE = "llm_analyst_alert"
 HISTORY_PAGES = 5
-# Answers after which the same call may succeed later; every other error is for a person to repair.
-TRANSIENT = frozenset(
-    {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-)
-UNCERTAIN = frozenset({"internal_error", "fatal_error", "request_timeout"})
-GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-UNSHOWABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 
 
 class SlackSettings(ReceiverSettings):
@@ -51,9 +52,18 @@ class SlackSettings(ReceiverSettings):
     api_url: str = Field(
         default="https://slack.com/api/", pattern=r"^https?://\S+$", description="Base of the Web API."
     )
-    buttons: bool = Field(
-        default=True, description="Show buttons; they need a signing secret to be answered."
+    buttons: bool | None = Field(
+        default=None, description="Show buttons; by default where a signing secret lets them be answered."
     )
+    announce_critical: bool = Field(
+        default=False,
+        description="Answer in the thread, shown in the channel, when an incident turns critical.",
+    )
+
+    def shows_buttons(self) -> bool:
+        """Whether somebody answers them."""
+        signed = any((self.signing_secret, self.signing_secret_env, self.signing_secret_file))
+        return signed if self.buttons is None else self.buttons
 
     @model_validator(mode="after")
     def _one_way_out(self) -> Self:
@@ -119,8 +129,10 @@ class SlackBot:
             ref = self._find(notice.key)
         if ref is not None:
             try:
-                return self._update(ref, message)
-            except _SlackRefused as refused:
+                self._update(ref, message)
+                self._announce(ref, notice)
+                return ref  # noqa: TRY300 - the edit and the answer below it succeed or fail together
+            except SlackRefused as refused:
                 if refused.error not in GONE:
                     raise
         return self._post(message)
@@ -136,12 +148,8 @@ class SlackBot:
 
     def _message(self, notice: Notice) -> dict[str, Any]:
         return {
-            **render(notice, marked=False, buttons=self._settings.buttons),
-            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": notice.key}},
-            "unfurl_links": False,
-            "unfurl_media": False,
-            "parse": "none",
-            "link_names": False,
+            **render(notice, marked=False, buttons=self._settings.shows_buttons()),
+            **_labelled(notice.key),
         }
 
     def _post(self, message: dict[str, Any]) -> str:
@@ -152,15 +160,24 @@ class SlackBot:
         self._channel_id = channel
         return f"{channel}:{ts}"
 
-    def _update(self, ref: str, message: dict[str, Any]) -> str:
+    def _update(self, ref: str, message: dict[str, Any]) -> None:
         channel, _, ts = ref.rpartition(":")
         self._send("chat.update", {"channel": channel, "ts": ts, **message})
-        return ref
+
+    def _announce(self, ref: str, notice: Notice) -> None:
+        """Say aloud that an incident turned critical, once."""
+        worst = notice.summaries[0].severity == "critical" and notice.reason == "severity_rose"
+        key = f"{notice.key}/critical"
+        if not (self._settings.announce_critical and worst) or (notice.uncertain and self._find(key)):
+            return
+        channel, _, ts = ref.rpartition(":")
+        answer = {"thread_ts": ts, "reply_broadcast": True, "text": fallback(notice, marked=False)}
+        self._call("chat.postMessage", {"channel": channel, **answer, **_labelled(key)})
 
     def _send(self, method: str, message: dict[str, Any]) -> dict[str, Any]:
         try:
             return self._call(method, message)
-        except _SlackRefused as refused:
+        except SlackRefused as refused:
             if refused.error not in UNSHOWABLE:
                 raise
         # A message without its blocks is better than none.
@@ -174,7 +191,7 @@ class SlackBot:
             query = {"channel": channel, "limit": 200, "include_all_metadata": "true"}
             answer = self._ask("conversations.history", {**query, "cursor": cursor} if cursor else query)
             for one in answer.get("messages") or ():
-                if _key_of(one) == key:
+                if key_of(one) == key:
                     return f"{channel}:{one.get('ts')}"
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
@@ -212,7 +229,7 @@ class SlackBot:
         reply = answer.json_object()
         if reply.get("ok") is True:
             return reply
-        raise _refusal(self.name, answer, reply)
+        raise refusal(self.name, answer, reply)
 
 
 class SlackWebhook:
@@ -229,12 +246,12 @@ class SlackWebhook:
 
     def notify(self, notice: Notice) -> str | None:
         """Post; there is nothing to look up or edit."""
-        message = render(notice, marked=notice.uncertain, buttons=self._settings.buttons)
+        message = render(notice, marked=notice.uncertain, buttons=self._settings.shows_buttons())
         answer = self._post({**message, "unfurl_links": False, "unfurl_media": False})
         if answer.status == 400 and answer.text() in UNSHOWABLE:
             answer = self._post({"text": message["text"], "unfurl_links": False})
         if 400 <= answer.status < 500 and answer.status != 429:
-            raise NotifyError(self.name, _word(answer.text()) or f"HTTP {answer.status}", permanent=True)
+            raise NotifyError(self.name, error_word(answer.text()) or f"HTTP {answer.status}", permanent=True)
         check_answer(self.name, answer)
         return None
 
@@ -251,30 +268,12 @@ class SlackWebhook:
         return self._door.post(self._url.get_secret_value(), json.dumps(message).encode(), headers)
 
 
-class _SlackRefused(NotifyError):
-    def __init__(self, name: str, error: str) -> None:
-        super().__init__(name, error, permanent=True)
-        self.error = error
-
-
-def _refusal(name: str, answer: Answer, content: dict[str, Any]) -> NotifyError:
-    error = _word(str(content.get("error", "")))
-    if not error:
-        return Unanswered(name, "sent an answer that is not Slack's")
-    if error in UNCERTAIN:
-        return Unanswered(name, error)
-    if error in TRANSIENT:
-        return NotifyError(name, error, retry_after=retry_after(answer.headers))
-    return _SlackRefused(name, error)
-
-
-def _word(text: str) -> str:
-    """An error's name as Slack gives it; anything else, such as a page of HTML, is not repeated."""
-    return text if text.replace("_", "").isalnum() and len(text) <= 60 else ""
-
-
-def _key_of(message: dict[str, Any]) -> object:
-    metadata = message.get("metadata") or {}
-    return (
-        (metadata.get("event_payload") or {}).get("key") if metadata.get("event_type") == EVENT_TYPE else None
-    )
+def _labelled(key: str) -> dict[str, Any]:
+    """What every message of the bot has: its key, and nothing that Slack would add by itself."""
+    return {
+        "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "parse": "none",
+        "link_names": False,
+    }

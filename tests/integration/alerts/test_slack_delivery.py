@@ -269,3 +269,29 @@ def test_a_worker_in_its_own_thread_delivers_what_waits_and_stops(bot: Rig) -> N
         bot.slack.released.wait(0.01)
     assert bot.worker.stop(5)
     assert len(bot.slack.posts()) == 1
+
+
+@pytest.mark.parametrize("mode", [None, "lost"])
+def test_turning_critical_is_said_aloud_once_where_that_is_wanted(bot: Rig, mode: str | None) -> None:
+    bot.slack_settings = {"announce_critical": True}
+    bot.fresh_worker()
+    tell(bot)
+    bot.drain()
+    bot.stories["I-1"] = story(1, "critical")
+    bot.outbox.add([intent(reason="severity_rose", counted=False)])
+    bot.slack.faults = [Fault("200"), Fault(mode)] if mode else []
+    bot.drain()
+    message, answer = bot.slack.posts()
+    assert "CRITICAL" in message["text"]
+    assert (answer["thread_ts"], answer["reply_broadcast"]) == (message["ts"], True)
+
+
+def test_buttons_are_shown_where_somebody_answers_them(bot: Rig) -> None:
+    tell(bot, 1)
+    bot.drain()
+    bot.slack_settings = {"signing_secret": "s"}
+    bot.fresh_worker()
+    tell(bot, 2)
+    bot.drain()
+    kinds = [[block["type"] for block in message["blocks"]] for message in bot.slack.posts()]
+    assert ["actions" in one for one in kinds] == [False, True]
