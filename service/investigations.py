@@ -15,14 +15,14 @@ from agent.checkpoints import open_checkpoints
 from agent.evidence.record import Ledger
 from agent.graph import Reasoner
 from agent.investigator import Investigator, Surroundings
+from agent.runbooks import Runbook
 from db.anomalies import AnomalyStore
 from db.diagnoses import DiagnosisStore
 from db.runs import RunStore
-from domain.anomaly import severity_rank
+from domain.anomaly import Anomaly, severity_rank
 from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.errors import Overloaded
 from domain.incident import Incident, lead_anomaly
-from prompts.runbook import Runbook
 from service.agent_loop import AgentLoop
 from service.alerting import Alerting
 
@@ -33,6 +33,7 @@ IN_CYCLE_SECONDS = 30.0
 # An incident that grew is looked at again, but not in every cycle.
 MIN_AGE_OF_DIAGNOSIS = timedelta(minutes=10)
 MAX_DIAGNOSES_PER_INCIDENT = 4
+MAX_METRICS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,38 @@ class InvestigationParts:
     clock: Callable[[], datetime]
     finished: Callable[[Diagnosis], None]
     per_cycle: int
+
+
+def needs_diagnosis(
+    incident: Incident, anomalies: Sequence[Anomaly], known: Sequence[Diagnosis], now: datetime
+) -> bool:
+    """A first look at every incident; a further one where it grew since and the last is not fresh."""
+    if not known:
+        return True
+    if incident.status == "resolved" or len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
+        return False
+    grew = set(affected_metrics(anomalies)) - set(known[-1].affected_metrics)
+    return bool(grew) and now - known[-1].timestamp >= MIN_AGE_OF_DIAGNOSIS
+
+
+def request_for(incident: Incident, anomalies: Sequence[Anomaly], now: datetime) -> DiagnosisRequest:
+    """What to investigate about an incident as it is now."""
+    lead = lead_anomaly(anomalies)
+    return DiagnosisRequest(
+        anomaly_id=lead.id,
+        incident_id=incident.id,
+        anomaly_type=lead.anomaly_type,
+        start_time=incident.started_at,
+        end_time=max(incident.ended_at or now, incident.started_at + timedelta(seconds=1)),
+        affected_metrics=affected_metrics(anomalies),
+    )
+
+
+def affected_metrics(anomalies: Sequence[Anomaly]) -> tuple[str, ...]:
+    """The series of an incident, those of its leading anomaly first, then by score."""
+    lead = lead_anomaly(anomalies)
+    ordered = sorted(anomalies, key=lambda one: (one is not lead, -one.score, one.key))
+    return tuple(dict.fromkeys(name for one in ordered for name in one.affected_metrics))[:MAX_METRICS]
 
 
 class Investigations:
@@ -149,33 +182,14 @@ class Investigations:
         self._parts.alerting.worker.wake()
 
     def _needs_diagnosis(self, incident: Incident, now: datetime) -> bool:
-        """A first look at every incident; a further one where it grew since and the last is not fresh."""
-        if incident.diagnosis_id is None:
-            return True
-        known = self._parts.diagnoses.of_incident(incident.id)
-        last = known[-1]
-        if incident.status == "resolved" or len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
-            return False
-        grew = set(self._metrics(incident)) - set(last.affected_metrics)
-        return bool(grew) and now - last.timestamp >= MIN_AGE_OF_DIAGNOSIS
+        known = self._parts.diagnoses.of_incident(incident.id) if incident.diagnosis_id else ()
+        return needs_diagnosis(incident, self._members(incident), known, now)
 
-    def _metrics(self, incident: Incident) -> tuple[str, ...]:
-        anomalies = [self._parts.anomalies.get(one) for one in incident.anomaly_ids]
-        lead = lead_anomaly(anomalies)
-        ordered = sorted(anomalies, key=lambda one: (one is not lead, -one.score, one.key))
-        return tuple(dict.fromkeys(name for one in ordered for name in one.affected_metrics))[:100]
+    def _members(self, incident: Incident) -> list[Anomaly]:
+        return [self._parts.anomalies.get(one) for one in incident.anomaly_ids]
 
     def _request(self, incident: Incident, now: datetime) -> DiagnosisRequest:
-        anomalies = [self._parts.anomalies.get(one) for one in incident.anomaly_ids]
-        lead = lead_anomaly(anomalies)
-        return DiagnosisRequest(
-            anomaly_id=lead.id,
-            incident_id=incident.id,
-            anomaly_type=lead.anomaly_type,
-            start_time=incident.started_at,
-            end_time=max(incident.ended_at or now, incident.started_at + timedelta(seconds=1)),
-            affected_metrics=self._metrics(incident),
-        )
+        return request_for(incident, self._members(incident), now)
 
     def _submit(self, diagnosis_id: str) -> "Future[Diagnosis]":
         future = self._loop.submit(self._ready().run(diagnosis_id))
