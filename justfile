@@ -39,3 +39,7 @@ bench NAME *ARGS:
 # renew constraints.txt: names and versions only, no address of any index
 constraints:
     uv export --no-dev --all-extras --no-hashes --no-annotate --no-header --no-emit-project > constraints.txt
+
+# write docs/configuration.md from the settings
+docs:
+    uv run python -m service.configuration_reference > docs/configuration.md

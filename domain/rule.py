@@ -31,10 +31,10 @@ class SeverityThresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    low: float
-    medium: float
-    high: float
-    critical: float
+    low: float = Field(description="Score from which an anomaly is of low severity.")
+    medium: float = Field(description="Score from which it is of medium severity.")
+    high: float = Field(description="Score from which it is of high severity.")
+    critical: float = Field(description="Score from which it is critical.")
 
     @model_validator(mode="after")
     def _ascending(self) -> "SeverityThresholds":
@@ -53,16 +53,29 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")
-    metric: str = Field(min_length=1, max_length=200)
-    labels: Mapping[str, str] = Field(default_factory=dict)
-    method: Method = "combined"
-    threshold: float | None = None
-    window_size: int = Field(default=288, ge=3, le=100_000)
-    direction: Direction = "both"
-    anomaly_type: AnomalyType = "level_shift"
-    severity_thresholds: SeverityThresholds | None = None
-    enabled: bool = True
+    name: str = Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Letters, digits, `_`, `.` and `-`; unique.",
+    )
+    metric: str = Field(
+        min_length=1, max_length=200, description="Metric name; `*` and `?` match, as in `*_latency_ms`."
+    )
+    labels: Mapping[str, str] = Field(
+        default_factory=dict, description="Labels that must match too, each a value or a pattern."
+    )
+    method: Method = Field(default="combined", description="How it is judged; see docs/rules.md.")
+    threshold: float | None = Field(
+        default=None, description="On the method's own score; found within the alarm budget where left out."
+    )
+    window_size: int = Field(default=288, ge=3, le=100_000, description="Samples that make the baseline.")
+    direction: Direction = Field(default="both", description="Which departures count: up, down or both.")
+    anomaly_type: AnomalyType = Field(default="level_shift", description="What an anomaly is called.")
+    severity_thresholds: SeverityThresholds | None = Field(
+        default=None, description="From which score on an anomaly has which severity."
+    )
+    enabled: bool = Field(default=True, description="A disabled rule finds nothing.")
 
     def matches(self, key: SeriesKey) -> bool:
         """Whether this rule looks at a series."""

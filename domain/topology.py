@@ -11,10 +11,10 @@ class Strategy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200)
-    venues: tuple[str, ...] = ()
-    symbols: tuple[str, ...] = ()
-    host: str | None = None
+    name: str = Field(min_length=1, max_length=200, description="As in the label `strategy`.")
+    venues: tuple[str, ...] = Field(default=(), description="As in the label `venue`.")
+    symbols: tuple[str, ...] = Field(default=(), description="As in the label `symbol`.")
+    host: str | None = Field(default=None, description="As in the label `host`.")
 
 
 class Edge(BaseModel):
@@ -22,8 +22,8 @@ class Edge(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cause: str = Field(min_length=1)
-    effect: str = Field(min_length=1)
+    cause: str = Field(min_length=1, description="Component, such as `gateway:bybit`.")
+    effect: str = Field(min_length=1, description="Component that suffers.")
 
 
 class Topology(BaseModel):

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from agent.runbooks import load_runbooks
 from alerts.receivers.configured import build_receivers
 from collectors.build import check_source
 from collectors.settings import SourceSettings
 from db.database import Database
 from domain.errors import SourceError
-from prompts.runbook import load_runbooks
 from service.clock import system_clock
 from service.settings import Settings
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.evidence.case import PastIncident
 from agent.reasoners.investigation import Investigation
+from agent.runbooks import load_runbooks
 from api.stores import Stores
 from collectors.build import build_collector
 from collectors.collector import Position
@@ -19,7 +20,6 @@ from domain.event import Event
 from domain.live_window import LiveWindow
 from domain.series import SampleBatch, Window
 from domain.timestamps import from_microseconds
-from prompts.runbook import load_runbooks
 from service.cases import CaseBuilder
 from service.clock import system_clock
 from service.settings import Settings, load_settings

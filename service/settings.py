@@ -28,6 +28,8 @@ CONFIG_VARIABLE = "ANALYST_CONFIG"
 
 
 class SchedulerSettings(BaseModel):
+    """When cycles run and how far they look."""
+
     model_config = _SECTION
 
     interval_seconds: int = Field(
@@ -48,6 +50,8 @@ class SchedulerSettings(BaseModel):
 
 
 class LlmSettings(BaseModel):
+    """The language model, if any."""
+
     model_config = _SECTION
 
     model: str | None = Field(
@@ -66,6 +70,8 @@ class LlmSettings(BaseModel):
 
 
 class ClusterSettings(BaseModel):
+    """Where detection computes."""
+
     model_config = _SECTION
 
     workers: int = Field(default=0, ge=0, le=256, description="Worker processes; 0 = this one.")

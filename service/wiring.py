@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from agent.evidence.case import PastIncident
 from agent.reasoners.offline import StatisticalReasoner
+from agent.runbooks import load_runbooks
 from api.app import create_app
 from api.live import LiveFeed
 from api.stores import Stores
@@ -25,7 +26,6 @@ from db.sources import SourceStateStore
 from domain.cycle import Cycle
 from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.series import Window
-from prompts.runbook import load_runbooks
 from service.alerting import Alerting, Storyteller
 from service.analyst import Analyst, Parts, Rules
 from service.cases import CaseBuilder

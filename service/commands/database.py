@@ -18,7 +18,6 @@ def database() -> None:
 def upgrade(config: ConfigOption = None) -> None:
     """Bring the database to the newest schema; `serve` and `demo` do this at their start."""
     from db.database import Database  # noqa: PLC0415 -- keeps `analyst --help` fast
-
     from service.settings import load_settings  # noqa: PLC0415
 
     store = Database(load_settings(config).database.url)

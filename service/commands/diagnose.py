@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from domain.diagnosis import Diagnosis, DiagnosisRequest
 
 
-def diagnose(  # noqa: PLR0913 -- one parameter per option
+def diagnose(
     metric: Annotated[str | None, typer.Option(help="Series or metric name to explain.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="Start of the window (RFC 3339).")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End of the window (RFC 3339).")] = None,
