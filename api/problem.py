@@ -46,6 +46,10 @@ STATUS_CODES: Mapping[type[AnalystError], int] = {
     TooManyItems: 413,
 }
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SENTENCES = {
+    "Not Found": "There is nothing at this address.",
+    "Method Not Allowed": "This address does not take this method; see Allow.",
+}
 _log = structlog.get_logger()
 
 
@@ -114,7 +118,8 @@ def problem_of(error: Exception) -> HttpProblem:
     if isinstance(error, RequestValidationError):
         return _validation_problem(error.errors())
     if isinstance(error, HTTPException):
-        return HttpProblem(error.status_code, str(error.detail), headers=error.headers)
+        said = _SENTENCES.get(str(error.detail), str(error.detail))
+        return HttpProblem(error.status_code, said, headers=error.headers)
     if isinstance(error, AnalystError):
         return _domain_problem(error)
     return HttpProblem(500, "Something went wrong on our side; the log of the service says what.")

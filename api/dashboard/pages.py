@@ -28,6 +28,7 @@ class DiagnosisForm(BaseModel):
 
     csrf: str = Field(max_length=200)
     verdict: DiagnosisVerdict | None = None
+    actual_cause: str = Field(default="", max_length=200)
     action: int | None = Field(default=None, ge=1, le=10_000)
     done: bool = True
     cancel: str = ""
@@ -109,7 +110,7 @@ def act_on_diagnosis(
     check_csrf(caller, form.csrf)
     found = door.stores.diagnoses.get(diagnosis_id)
     if form.verdict is not None:
-        give(door, caller, Verdict("diagnosis", found.id, form.verdict))
+        give(door, caller, Verdict("diagnosis", found.id, form.verdict, form.actual_cause.strip() or None))
     elif form.action is not None:
         diagnoses.tick_action(door, caller, found.id, form.action, diagnoses.ActionChange(done=form.done))
     else:

@@ -85,6 +85,7 @@ class DiagnosisView:
     waiting: str
     running: bool
     hypotheses: list[HypothesisRow]
+    causes: list[str]
     evidence_ids: list[str]
     impact_parts: list[MoneyPart]
     unexplained: str
@@ -150,6 +151,7 @@ def diagnosis_view(door: Doors, diagnosis_id: str, caller: Caller) -> DiagnosisV
         waiting="The steps appear as they are taken." if running else "No step was stored.",
         running=running,
         hypotheses=[_hypothesis_row(one) for one in _hypotheses(found)],
+        causes=sorted({one.cause for one in _hypotheses(found)}),
         evidence_ids=[one.id for one in found.evidence],
         impact_parts=[MoneyPart(one.label, one.value, fmt.amount(one.amount, unit)) for one in parts],
         unexplained=fmt.amount(found.impact.unexplained, unit) if found.impact else "",

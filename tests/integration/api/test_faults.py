@@ -12,6 +12,7 @@ import pytest
 from api_desk import FakeAnalyst, running_desk
 from structlog.testing import capture_logs
 
+from api.settings import ServerSettings
 from domain.cycle import SourceHealth
 
 
@@ -49,6 +50,19 @@ def test_a_database_that_is_held_by_another_is_a_503_with_a_time_to_come_back(tm
         other.close()
         again = desk.client.patch("/api/v1/incidents/I-1", json={"status": "acknowledged"})
         assert again.status_code == 200
+
+
+def test_a_body_that_does_not_arrive_in_time_is_a_408(tmp_path: Path) -> None:
+    with running_desk(tmp_path, ServerSettings(body_seconds=0.3)) as desk:
+        port = desk.client.base_url.port or 80
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(
+                b"POST /api/v1/samples HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 100\r\n\r\n{"
+            )
+            answer = client.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"application/problem+json" in answer
 
 
 def test_the_service_leaves_within_seconds_although_dashboards_are_open(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from api_desk import LATENCY, NOW, PNL, TOKENS, Desk, running_desk, token_settin
 from domain.cycle import SourceHealth
 from domain.diagnosis import STEP_NAMES
 
-VOID = {"meta", "link", "input", "br", "path", "rect", "img"}
+VOID = {"meta", "option", "link", "input", "br", "path", "rect", "img"}
 
 
 @pytest.fixture
@@ -143,7 +143,9 @@ def test_the_buttons_work_without_javascript(desk: Desk) -> None:
     assert 'aria-pressed="true">False alarm' in desk.client.get("/anomalies/A-1").text
     assert _submit(desk, "/diagnoses/D-1", action="1", done="true").status_code == 303
     assert desk.stores.diagnoses.get("D-1").immediate_actions[0].done
-    assert _submit(desk, "/diagnoses/D-1", verdict="correct").status_code == 303
+    wrong = {"verdict": "incorrect", "actual_cause": "funding_shock"}
+    assert _submit(desk, "/diagnoses/D-1", **wrong).status_code == 303
+    assert [one.actual_cause for one in desk.stores.feedback.of("diagnosis", "D-1")] == ["funding_shock"]
     started = _submit(desk, "/anomalies/A-2", diagnose="1").headers["location"]
     assert started.startswith("/diagnoses/D-")
 
