@@ -20,6 +20,7 @@ from domain.errors import NotifyError, StoreUnavailable
 log = structlog.get_logger()
 
 CLAIM_LIMIT = 50
+LOOK_BACK = 100
 IDLE_S = 0.5
 STORE_BACKOFF_S = 2.0
 
@@ -75,7 +76,7 @@ class OutboxWorker:
         self._thread.start()
 
     def stop(self, timeout_s: float = 30.0) -> bool:
-        """Finish what was claimed and end; false where that took too long."""
+        """Finish the running calls, give the rest back and end; false where that took too long."""
         self._stop.set()
         self._wake.set()
         thread = self._thread
@@ -108,13 +109,9 @@ class OutboxWorker:
         return len(rows)
 
     def take_up(self) -> None:
-        """What a new process must know and do: heed a Retry-After of before, give parked rows a chance."""
-        now = self._clock()
-        for name, lane in self._lanes.items():
-            self._outbox.unpark(name, now)
-            for row in self._outbox.list(["pending"], name, limit=500).items:
-                if ASKED_TO_WAIT in (row.error or "") and row.not_before > now:
-                    lane.hold(self._real.now(), (row.not_before - now).total_seconds())
+        """What a new process does first: give parked rows another chance."""
+        for name in self._lanes:
+            self._outbox.unpark(name, self._clock())
 
     def _run(self) -> None:
         fresh = True
@@ -138,6 +135,8 @@ class OutboxWorker:
         subjects: dict[str, list[StoredAlert]] = {}
         for row in rows:
             subjects.setdefault(row.subject, []).append(row)
+        if lane is not None:
+            self._heed_others(lane)
         for claimed in subjects.values():
             if lane is None:
                 self._park(claimed, f"no receiver {receiver!r} is configured")
@@ -146,10 +145,18 @@ class OutboxWorker:
             else:
                 self._put_back(lane, claimed)
 
+    def _heed_others(self, lane: Lane) -> None:
+        """Keep to a Retry-After that an earlier process or another replica was given."""
+        now = self._clock()
+        for row in self._outbox.list(["pending"], lane.receiver.name, limit=LOOK_BACK).items:
+            if ASKED_TO_WAIT in (row.error or "") and row.not_before > now:
+                lane.hold(self._real.now(), (row.not_before - now).total_seconds())
+                lane.asked_to_wait = True
+
     def _may_call(self, lane: Lane, began: float) -> bool:
-        """Wait for the lane's turn; false where that takes too long or the lease may end meanwhile."""
+        """Wait for the lane's turn; false where that takes too long, the lease may end, or this process does."""
         moment = self._real.now()
-        if lane.blocked(moment) or moment - began > self._lease.total_seconds() / 2:
+        if self._stop.is_set() or lane.blocked(moment) or moment - began > self._lease.total_seconds() / 2:
             return False
         self._real.sleep(lane.wait_s(moment))
         return True

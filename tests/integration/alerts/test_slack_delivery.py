@@ -295,3 +295,14 @@ def test_buttons_are_shown_where_somebody_answers_them(bot: Rig) -> None:
     bot.drain()
     kinds = [[block["type"] for block in message["blocks"]] for message in bot.slack.posts()]
     assert ["actions" in one for one in kinds] == [False, True]
+
+
+def test_a_worker_that_stops_gives_back_what_it_did_not_begin(bot: Rig) -> None:
+    for n in range(5):
+        tell(bot, n)
+    bot.worker.stop()
+    bot.worker.run_once()
+    assert set(bot.outbox.states()) == {"pending"}
+    bot.fresh_worker()
+    bot.drain()
+    assert len(bot.slack.calls) == 5

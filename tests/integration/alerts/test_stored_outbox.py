@@ -1,11 +1,13 @@
 """The worker on the stored outbox: nothing lost, nothing doubled, on both kinds of database."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import pytest
 from alert_cases import NOW, SLACK, anomaly, settings
 from alert_rig import Rig, rig
+from fake_slack import Fault
 from memory_outbox import ProcessKilled
 
 from alerts.decider import AlertPolicy
@@ -147,3 +149,28 @@ def test_the_same_detections_again_tell_nobody_again(desk: Desk) -> None:
         work(desk, worker, 5)
     assert len(desk.rig.slack.calls) == 1
     assert desk.rig.time.clock() > NOW
+
+
+def test_two_replicas_on_one_database_tell_each_incident_once(desk: Desk, database_url: str) -> None:
+    desk.cycle(*(anomaly(n, id="") for n in range(1, 9)))
+    other = Database(database_url)
+    second = Desk(other, desk.rig).worker()
+    threads = [threading.Thread(target=work, args=(desk, one, 30)) for one in (desk.worker(), second)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    other.close()
+    assert len(desk.rig.slack.posts()) == desk.rig.slack.count("chat.postMessage") == 8
+    assert {state for _, state in desk.store.counts()} == {"sent"}
+
+
+def test_one_replica_heeds_the_retry_after_of_another(desk: Desk) -> None:
+    first, second = desk.worker(), desk.worker()
+    desk.cycle(anomaly(1, id=""))
+    desk.rig.slack.faults = [Fault("429", "30")]
+    first.run_once()
+    desk.cycle(anomaly(2, id=""))
+    work(desk, second, 60)
+    assert desk.rig.slack.inside_retry_after == 0
+    assert len(desk.rig.slack.posts()) == 2
