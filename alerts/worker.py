@@ -154,7 +154,7 @@ class OutboxWorker:
                 lane.asked_to_wait = True
 
     def _may_call(self, lane: Lane, began: float) -> bool:
-        """Wait for the lane's turn; false where that takes too long, the lease may end, or this process does."""
+        """Wait for the lane's turn; false where the lease or this process may end first."""
         moment = self._real.now()
         if self._stop.is_set() or lane.blocked(moment) or moment - began > self._lease.total_seconds() / 2:
             return False
