@@ -1,8 +1,8 @@
 """A small desk with a day of history, and incidents whose cause is known: data for tests of diagnoses.
 
-Effects are what a desk would see by common sense: a slow gateway acknowledges late, so hedges lag, fills get
-worse and money is lost. Sizes vary with the seed; every desk has the rhythm of a day, noise with a memory, and
-blips that mean nothing.
+Effects are what a desk would see by common sense: a slow gateway acknowledges late, so hedges lag, fills
+get worse and money is lost. Sizes vary with the seed; every desk has the rhythm of a day, noise with a
+memory, and blips that mean nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+
 from agent.evidence.case import Case, LogCounts
 from agent.topology import default_edges, discovered_edges, joined
 from domain.event import Event

@@ -1,18 +1,17 @@
 """Turns what was measured into numbered facts, each one sentence of ours with its statistic and window."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from agent.evidence.case import Case, PastIncident
-from agent.evidence.figures import clock, figure, plain, span, times
+from agent.evidence.figures import clock, figure, plain, sigmas, span, times
 from agent.evidence.measured import Measured
-from agent.evidence.record import EventFinding, LogFinding, Signal
-from agent.vocabulary import KINDS, OTHER
+from agent.evidence.record import LogFinding, Signal
+from agent.places import place
+from agent.vocabulary import KINDS
 from domain.evidence import Evidence, EvidenceKind, Interval, TimeWindow
 from domain.money import Impact, format_money
-from domain.topology import Topology
 
 MAX_QUOTED = 300
 
@@ -37,12 +36,13 @@ def note_onset(book: Notebook, measured: Measured) -> str:
     window, onset = measured.window, measured.onset
     at, low, high = (window.time_at(column) for column in (onset.column, onset.low, onset.high))
     name = window.series[measured.targets[0]].name if measured.targets else ""
+    what = _target_in_words(measured)
     if not measured.estimated:
         text = f"The incident began at {clock(at)} UTC (given)."
     elif low == high:
-        text = f"{name or 'The incident'} changed at {clock(at)} UTC, to within {span(_step(measured))}."
+        text = f"{what} changed at {clock(at)} UTC, to within {span(_step(measured))}."
     else:
-        text = f"{name or 'The incident'} changed at {clock(at)} UTC"
+        text = f"{what} changed at {clock(at)} UTC"
         text += f" (95% interval {clock(low)} to {clock(high)})."
     return book.note(
         "onset",
@@ -57,17 +57,31 @@ def note_onset(book: Notebook, measured: Measured) -> str:
     )
 
 
+def _target_in_words(measured: Measured) -> str:
+    if not measured.targets:
+        return "The incident"
+    row = measured.targets[0]
+    return _in_words(measured.kinds[row].name, measured.components[row], measured.window.series[row].name)
+
+
+def _in_words(kind: str, component: str, series: str) -> str:
+    """A series as a sentence calls it: `Feed latency on the okx feed`, or its name where nothing is known."""
+    if kind not in KINDS or component.startswith("metric:"):
+        return series
+    noun = KINDS[kind].noun
+    return f"{noun[:1].upper()}{noun[1:]} on {place(component)}"
+
+
 def _step(measured: Measured) -> timedelta:
     return timedelta(seconds=measured.window.step_s)
 
 
 def note_signal(book: Notebook, signal: Signal, reference: TimeWindow) -> str:
     """That one series left its habits."""
-    noun = KINDS.get(signal.kind, OTHER).noun
-    where = f"{noun} on {signal.component}" if signal.kind in KINDS else signal.series
+    where = _in_words(signal.kind, signal.component, signal.series)
     return book.note(
         "silence" if signal.state == "silent" else "shift",
-        _signal_sentence(signal, where[:1].upper() + where[1:]),
+        _signal_sentence(signal, where),
         series=(signal.series,),
         component=signal.component,
         value=signal.value,
@@ -99,13 +113,11 @@ def _signal_sentence(signal: Signal, where: str) -> str:
     if signal.state == "spiked":
         verb = "spiked" if signal.direction == "up" else "dropped"
         reach, usual = figure(signal.value, signal.unit), figure(signal.baseline, signal.unit)
-        return (
-            f"{where} {verb} to {reach} at {at} (usually {usual}), {abs(signal.z):.1f} of its usual spreads."
-        )
+        return f"{where} {verb} to {reach} at {at} (usually {usual}), {sigmas(signal.z)}."
     verb = "rose" if signal.direction == "up" else "fell"
     change = times(signal.value, signal.baseline)
     before, now = figure(signal.baseline, signal.unit), figure(signal.value, signal.unit)
-    return f"{where} {verb} from {before} to {now}{change} at {at}, {abs(signal.z):.1f} of its usual spreads."
+    return f"{where} {verb} from {before} to {now}{change} at {at}, {sigmas(signal.z)}."
 
 
 def note_leads(book: Notebook, signals: Sequence[Signal], target: str) -> None:
@@ -115,9 +127,11 @@ def note_leads(book: Notebook, signals: Sequence[Signal], target: str) -> None:
             continue
         lag = span(timedelta(seconds=abs(signal.lead_seconds)))
         side = "before" if signal.lead_seconds > 0 else "after"
+        what = _in_words(signal.kind, signal.component, signal.series)
+        what = what[:1].lower() + what[1:]
         book.note(
             "lead_lag",
-            f"Changes of {signal.series} come {lag} {side} those of {target}.",
+            f"Changes of {what} come {lag} {side} those of {target}.",
             series=(signal.series, target),
             component=signal.component,
             value=signal.lead_seconds,
@@ -157,14 +171,11 @@ def note_log(book: Notebook, finding: LogFinding) -> str:
     """That a log template burst, appeared or vanished; the template itself stays quoted."""
     what = "A new" if finding.is_new else "A known"
     level = finding.level.lower() or "log"
+    who, seen, due = place(finding.component), plain(finding.observed), plain(finding.expected)
     if finding.g > 0:
-        text = f"{what} {level} line of {finding.component}: {plain(finding.observed)} times"
-        text += f" where {plain(finding.expected)} were to be expected."
+        text = f"{what} {level} line of {who}: {seen} times where {due} were to be expected."
     else:
-        text = (
-            f"A {level} line of {finding.component} that is usual vanished: {plain(finding.observed)} times"
-        )
-        text += f" where {plain(finding.expected)} were to be expected."
+        text = f"A usual {level} line of {who} vanished: {seen} times where {due} were to be expected."
     return book.note(
         "log_template",
         text,
@@ -177,28 +188,6 @@ def note_log(book: Notebook, finding: LogFinding) -> str:
         q_value=finding.q_value,
         direction="up" if finding.g > 0 else "down",
         parameters={"method": "G-test on line counts", "level": finding.level},
-    )
-
-
-def note_event(book: Notebook, finding: EventFinding) -> str:
-    """An event near the onset, and whether anything upstream of the target supports it."""
-    ahead = span(timedelta(seconds=abs(finding.seconds_before_onset)))
-    side = "before" if finding.seconds_before_onset >= 0 else "after"
-    what = finding.kind.replace("_", " ")
-    what = what[:1].upper() + what[1:]
-    where = f" on {finding.component}" if finding.component else ""
-    tail = (
-        f"; {finding.supports} is anomalous and upstream."
-        if finding.supports
-        else "; nothing anomalous ties it to the target, so it counts as a coincidence."
-    )
-    return book.note(
-        "news" if finding.kind == "news" else "event",
-        f"{what}{where} {ahead} {side} the onset{tail}",
-        component=finding.component or None,
-        quoted=finding.text[:MAX_QUOTED],
-        value=finding.seconds_before_onset,
-        unit="s",
     )
 
 
@@ -228,61 +217,3 @@ def note_missing(book: Notebook, missing: Sequence[str]) -> str | None:
         value=float(len(missing)),
         unit="series",
     )
-
-
-def similar_incidents(
-    past: Sequence[PastIncident], shifted: frozenset[str], now: datetime
-) -> list[tuple[PastIncident, float]]:
-    """Past incidents by the overlap of their metrics with today's (Jaccard), at least a fifth."""
-    found = []
-    for one in past:
-        before = set(one.affected_metrics)
-        overlap = len(before & shifted) / max(len(before | shifted), 1)
-        if overlap >= 0.2 and one.when <= now:
-            found.append((one, overlap))
-    return sorted(found, key=lambda item: (-item[1], item[0].id))[:3]
-
-
-def note_similar(book: Notebook, found: Sequence[tuple[PastIncident, float]]) -> Iterator[str]:
-    """That something like this was confirmed before."""
-    for one, overlap in found:
-        book.note(
-            "similar_incident",
-            f"{one.id} on {one.when:%Y-%m-%d} moved {overlap * 100:.0f}% of the same series;"
-            f" its confirmed cause was {one.cause}.",
-            component=one.component,
-            value=overlap,
-            unit="ratio",
-            parameters={"incident": one.id, "cause": one.cause},
-        )
-        yield one.cause
-
-
-def find_events(case: Case, measured: Measured, odd: Sequence[str], topology: Topology) -> list[EventFinding]:
-    """Events within six hours before and half an hour after the onset, with what supports them.
-
-    An event supports a component only where it names it (or something upstream of it), came before the onset,
-    and the component is odd itself. All others are coincidences.
-    """
-    onset = measured.window.time_at(measured.onset.high)
-    hops = topology.hops_to(measured.target_component) if measured.target_component else {}
-    found = []
-    for event in sorted(case.events, key=lambda one: one.timestamp):
-        ahead = (onset - event.timestamp).total_seconds()
-        if not -1800 <= ahead <= 6 * 3600:
-            continue
-        component = event.labels.get("component", "")
-        upstream = not topology.edges or component in hops
-        supports = component if ahead >= 0 and upstream and component in odd else None
-        found.append(
-            EventFinding(
-                kind=event.kind,
-                component=component,
-                text=event.text[:MAX_QUOTED],
-                timestamp=event.timestamp,
-                seconds_before_onset=ahead,
-                supports=supports,
-            )
-        )
-    found.sort(key=lambda one: (one.supports is None, abs(one.seconds_before_onset)))
-    return found[:8]

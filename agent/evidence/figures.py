@@ -45,6 +45,11 @@ def span(length: timedelta) -> str:
     return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
+def sigmas(effect: float) -> str:
+    """An effect in usual spreads: `21.7 sigma`; it is not measured beyond 60."""
+    return "over 60 sigma" if abs(effect) >= 60 else f"{abs(effect):.1f} sigma"
+
+
 def times(value: float, baseline: float) -> str:
     """How many times the baseline a value is, where that says something: ` (x13)`, else nothing."""
     if baseline == 0 or value == 0 or (value > 0) != (baseline > 0):

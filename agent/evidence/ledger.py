@@ -3,17 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.evidence import facts
+from agent.evidence import context, facts
+from agent.evidence.attribution import impact_of_case
 from agent.evidence.case import Case
 from agent.evidence.logs import TemplateShift, template_shifts
 from agent.evidence.measured import Measured, measure_case
-from agent.evidence.money import impact_of
 from agent.evidence.ranking import Ranked, rank_components
 from agent.evidence.record import ComponentRow, EventFinding, Ledger, LogFinding, Signal
 from agent.evidence.settings import EvidenceSettings
 from agent.evidence.signals import changed_at, note_signals
 from domain.evidence import TimeWindow
-from domain.money import Impact
 
 __all__ = ["Case", "Ledger", "gather"]
 
@@ -33,7 +32,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     ranked, none = rank_components(measured, case.topology, logs, settings)
     book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
     facts.note_onset(book, measured)
-    impact, money_series = _impact(measured, settings)
+    impact, money_series = impact_of_case(measured, settings)
     if impact is not None:
         facts.note_impact(book, impact, money_series)
     signals = note_signals(book, measured, ranked, settings)
@@ -80,31 +79,6 @@ def _about(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[s
     }
 
 
-def _impact(measured: Measured, settings: EvidenceSettings) -> tuple[Impact | None, list[str]]:
-    """Impact on the targets where they are money, else on all money series downstream of them."""
-    rows = [i for i in measured.targets if measured.outcomes[i] and measured.kinds[i].name == "pnl"]
-    if not rows:
-        rows = _leaves(measured)
-    elif len(rows) == 1 and not measured.window.series[rows[0]].key.label("strategy"):
-        rows += [i for i in _leaves(measured) if _is_total(measured, rows[0]) and i not in rows]
-    series = [measured.window.series[i] for i in rows]
-    total = 0 if len(rows) > 1 and _is_total(measured, rows[0]) else None
-    columns = (measured.onset.column, measured.last)
-    found = impact_of(series, measured.window.values[rows], columns, settings.impact_inflation, total)
-    return found, [one.name for one in series]
-
-
-def _is_total(measured: Measured, row: int) -> bool:
-    return measured.components[row] == "desk"
-
-
-def _leaves(measured: Measured) -> list[int]:
-    """PnL series that are not totals of others."""
-    money = [i for i in range(len(measured.kinds)) if measured.kinds[i].name == "pnl"]
-    parts = [i for i in money if not _is_total(measured, i)]
-    return parts or money
-
-
 def _log_findings(
     book: facts.Notebook, logs: Sequence[TemplateShift], settings: EvidenceSettings
 ) -> list[LogFinding]:
@@ -133,8 +107,8 @@ def _events(
     book: facts.Notebook, case: Case, measured: Measured, ranked: Sequence[Ranked]
 ) -> list[EventFinding]:
     odd = [one.component for one in ranked if (one.rows and measured.q[one.rows[0]] < 0.1) or one.logs > 0]
-    found = facts.find_events(case, measured, odd, case.topology)
-    return [one.model_copy(update={"evidence_id": facts.note_event(book, one)}) for one in found]
+    found = context.find_events(case, measured, odd, case.topology)
+    return [one.model_copy(update={"evidence_id": context.note_event(book, one)}) for one in found]
 
 
 def _normal_and_missing(measured: Measured, settings: EvidenceSettings) -> tuple[dict[str, int], list[str]]:
@@ -163,8 +137,8 @@ def _checked(
 
 def _similar(book: facts.Notebook, case: Case, signals: Sequence[Signal]) -> tuple[str, ...]:
     shifted = frozenset(one.series for one in signals)
-    found = facts.similar_incidents(case.past, shifted, case.now or case.end)
-    return tuple(facts.note_similar(book, found))
+    found = context.similar_incidents(case.past, shifted, case.now or case.end)
+    return tuple(context.note_similar(book, found))
 
 
 def _rows(

@@ -74,10 +74,16 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
         window.values[:, reference],
         window.values[:, onset.column : last],
         peer_groups([one.key.metric for one in window.series]),
+        np.array([_falls_matter(kind) for kind in kinds], dtype=bool),
         settings,
     )
     still = stillness(window.values[:, reference], window.values[:, onset.column : last])
-    shifts = replace(shifts, p=np.minimum(shifts.p, still.p), tested=shifts.tested | still.still)
+    shifts = replace(
+        shifts,
+        p=np.minimum(shifts.p, still.p),
+        change=np.where(still.still, still.since, shifts.change),
+        tested=shifts.tested | still.still,
+    )
     q = np.ones(len(window.series))
     q[shifts.tested] = false_discovery_rate(shifts.p[shifts.tested])
     return Measured(
@@ -115,6 +121,11 @@ def _onset(
             return found, True
     column = min(max(window.column_of(case.start), 1), last - 1)
     return onsets.Onset(column, column, column, 0.0), True
+
+
+def _falls_matter(kind: Kind) -> bool:
+    """Load on machines falls whenever work pauses; on a desk a fall is news."""
+    return kind.bad == "down" or (kind.bad == "both" and kind.family != "system")
 
 
 def _reference_columns(case: Case, onset: onsets.Onset, columns: int) -> BoolArray:

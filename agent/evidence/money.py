@@ -51,6 +51,11 @@ def deviation(values: FloatArray, first: int, last: int, samples: int) -> Deviat
     )
 
 
+def expectation_samples(step_s: int) -> int:
+    """How many columns the recent mean is made of."""
+    return max(EXPECTATION_MINUTES * 60 // step_s, 6)
+
+
 def _block_error(history: FloatArray, block: int, count: int, samples: int) -> float:
     """Standard error of a sum of `count` samples minus its expectation, from moving blocks."""
     sums = np.convolve(history - history.mean(), np.ones(block), mode="valid")
@@ -78,7 +83,7 @@ def impact_of(
     if not len(series):
         return None
     first, last = window
-    samples = max(EXPECTATION_MINUTES * 60 // series[0].step_s, 3)
+    samples = expectation_samples(series[0].step_s)
     leaves = [i for i in range(len(series)) if i != total]
     each = {i: deviation(values[i], first, last, samples) for i in leaves}
     if total is not None:

@@ -14,6 +14,10 @@ from domain.series import FloatArray
 from domain.topology import Topology
 
 NOTABLE = 0.1
+SIGNIFICANT = 0.05
+# A series that went still counts like one that moved by twenty spreads, where its p-value has four digits.
+STILL_SIZE = float(np.log1p(20.0))
+CERTAIN_DIGITS = 4.0
 # Columns by which a cause may seem to change after its effect: change times are no surer than that.
 LATER = 3
 
@@ -142,18 +146,28 @@ def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
     """How odd each series is: size, peak, separation and closeness of its change to the onset."""
     shifts = measured.shifts
     size = np.log1p(np.minimum(np.abs(shifts.z), settings.max_z))
-    size = np.where(measured.still.still, np.maximum(size, np.log1p(20.0)), size)
+    surprise = np.minimum(-np.log10(np.maximum(measured.still.p, 1e-12)) / CERTAIN_DIGITS, 1.0)
+    size = np.where(measured.still.still, np.maximum(size, STILL_SIZE * surprise), size)
     peak = 0.15 * np.log1p(shifts.peak)
     separation = np.abs(2 * shifts.auc - 1)
     closeness = 0.6 * np.exp(-np.abs(shifts.change) / 6)
-    weight = np.array(
-        [
-            settings.dependency_weight if is_about_dependencies(one.key.metric) else 1.0
-            for one in measured.window.series
-        ]
-    )
-    scores: FloatArray = np.where(shifts.tested, weight * (size + peak + separation + closeness), 0.0)
+    odd = _weights(measured, settings) * (size + peak + separation + closeness)
+    scores: FloatArray = np.where(shifts.tested, odd, 0.0)
     return scores
+
+
+def _weights(measured: Measured, settings: EvidenceSettings) -> FloatArray:
+    """Less for what a component sees of others, and for moves in the direction that does no harm."""
+    series = measured.window.series
+    weights = np.ones(len(series))
+    rises = np.where(measured.shifts.spike != 0, measured.shifts.spike, measured.shifts.z) > 0
+    for i, one in enumerate(series):
+        if is_about_dependencies(one.key.metric):
+            weights[i] *= settings.dependency_weight
+        bad = measured.kinds[i].bad
+        if bad != "both" and (bad == "up") != bool(rises[i]) and not measured.still.still[i]:
+            weights[i] *= settings.harmless_weight
+    return weights
 
 
 def _own(rows: Sequence[int], series: FloatArray, measured: Measured) -> float:
@@ -186,7 +200,7 @@ def _explaining_causes(
             cause
             for cause in causes
             if rows_of.get(cause)
-            and measured.q[rows_of[cause][0]] < NOTABLE
+            and measured.q[rows_of[cause][0]] < SIGNIFICANT
             and _change(cause, rows_of, measured) <= latest
         ]
         if odd:

@@ -34,6 +34,12 @@ class EvidenceSettings(BaseModel):
     dependency_weight: float = Field(
         0.6, ge=0, le=1, description="weight of what a component sees of those it calls: it tells about them"
     )
+    harmless_weight: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="weight of a move in the direction that does no harm, such as a falling latency",
+    )
     echo_weight: float = Field(
         12.0, ge=0, description="weight of correlation with the target where most components share its metric"
     )

@@ -55,7 +55,7 @@ class Shifts:
 
 
 def measure(
-    reference: FloatArray, current: FloatArray, peers: IntArray, settings: EvidenceSettings
+    reference: FloatArray, current: FloatArray, peers: IntArray, falls: BoolArray, settings: EvidenceSettings
 ) -> Shifts:
     """Compare a window with its reference, for all series at once.
 
@@ -63,6 +63,7 @@ def measure(
         reference: shape (n, r); NaN is a gap.
         current: shape (n, w); NaN is a gap.
         peers: shape (n,), group numbers; series of one group measure the same thing elsewhere.
+        falls: shape (n,), whether a fall matters as much as a rise and counts by its logarithm.
         settings: floors and limits.
     """
     n_reference = np.isfinite(reference).sum(axis=1)
@@ -72,8 +73,7 @@ def measure(
     matched_center, matched_spread = _window_medians(reference, current.shape[1])
     floor = _floors(np.abs(baseline), spread_one, peers, settings)
     value = _median(current)
-    positive = np.where(np.isfinite(reference), reference, 1.0).min(axis=1, initial=1.0) > 0
-    moved = _difference(value, matched_center, positive)
+    moved = _difference(value, matched_center, falls & _positive(reference))
     z = _divide(moved, np.sqrt(matched_spread**2 + floor**2))
     z = np.where(tested, np.clip(np.nan_to_num(z), -settings.max_z, settings.max_z), 0.0)
     single = np.sqrt(spread_one**2 + floor**2)[:, None]
@@ -103,13 +103,18 @@ def measure(
     )
 
 
-def _difference(value: FloatArray, center: FloatArray, positive: BoolArray) -> FloatArray:
-    """Value minus center; a fall of a positive quantity counts by its logarithm.
+def _positive(reference: FloatArray) -> BoolArray:
+    above: BoolArray = np.where(np.isfinite(reference), reference, 1.0).min(axis=1, initial=1.0) > 0
+    return above
+
+
+def _difference(value: FloatArray, center: FloatArray, by_ratio: BoolArray) -> FloatArray:
+    """Value minus center; where asked for, a fall counts by its logarithm.
 
     A depth that falls to a fifth is as odd as one that rises five-fold, yet on a linear scale it can never
     fall by more than itself. The logarithm agrees with the difference where that is small.
     """
-    falls = positive & (value < center) & (center > 0)
+    falls = by_ratio & (value < center) & (center > 0)
     ratio = np.clip(np.divide(value, center, out=np.ones_like(value), where=falls), LEAST_RATIO, 1.0)
     moved: FloatArray = np.where(falls, center * np.log(ratio), value - center)
     return moved

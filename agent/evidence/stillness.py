@@ -8,21 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.series import BoolArray, FloatArray
+from domain.series import BoolArray, FloatArray, IntArray
 
 RARE = 0.05
-SHORTEST_FREEZE = 4
+MOSTLY = 0.2
+SHORTEST_FREEZE = 3
 SHORTEST_STOP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Stillness:
-    """One row per series: which kind of stillness, if any, and its p-value (1 where there is none)."""
+    """One row per series: which kind of stillness, if any, its p-value, and since which column."""
 
     silent: BoolArray
     stopped: BoolArray
     frozen: BoolArray
     p: FloatArray
+    since: IntArray
 
     @property
     def still(self) -> BoolArray:
@@ -39,39 +41,42 @@ def stillness(reference: FloatArray, current: FloatArray) -> Stillness:
     """
     here = np.isfinite(current)
     gaps = ~np.isfinite(reference)
-    silent = (_share(gaps) < 1 - 0.8) & (here.mean(axis=1) < 0.5) & ~here[:, -1]
-    zero = here & (current == 0)
-    stopped = (
-        (zero.sum(axis=1) >= np.maximum(SHORTEST_STOP, 0.8 * here.sum(axis=1)))
-        & (_share(reference == 0) < RARE)
-        & ~silent
-    )
-    repeats = np.diff(reference, axis=1) == 0
-    runs = (
-        (np.diff(current, axis=1) == 0) if current.shape[1] > 1 else np.zeros((len(current), 1), dtype=bool)
-    )
+    zeros, repeats = reference == 0, np.diff(reference, axis=1) == 0
+    missing = _last_run(~here)
+    zero = _last_run(current == 0)
+    same = _last_run(np.diff(current, axis=1) == 0)
+    enough = np.isfinite(reference).sum(axis=1) > SHORTEST_FREEZE
+    silent = enough & (_share(gaps) < MOSTLY) & (missing >= _least(current, SHORTEST_STOP))
+    stopped = enough & ~silent & (_share(zeros) < RARE) & (zero >= _least(current, SHORTEST_STOP))
     frozen = (
-        (here.sum(axis=1) >= SHORTEST_FREEZE)
-        & runs.all(axis=1)
-        & (_share(repeats) < RARE)
-        & ~stopped
-        & (np.isfinite(reference).sum(axis=1) > SHORTEST_FREEZE)
+        enough & ~silent & ~stopped & (_share(repeats) < RARE) & (same >= _least(current, SHORTEST_FREEZE))
     )
-    p = np.ones(len(current))
-    for kind, rare, length in (
-        (silent, gaps, (~here).sum(axis=1)),
-        (stopped, reference == 0, zero.sum(axis=1)),
-        (frozen, repeats, runs.sum(axis=1)),
-    ):
+    p, since = np.ones(len(current)), np.zeros(len(current), dtype=np.int64)
+    for kind, rare, length in ((silent, gaps, missing), (stopped, zeros, zero), (frozen, repeats, same)):
         p = np.where(kind, _run_chance(rare, length), p)
-    return Stillness(silent, stopped, frozen, p)
+        since = np.where(kind, current.shape[1] - length, since)
+    return Stillness(silent, stopped, frozen, p, since)
+
+
+def _least(current: FloatArray, shortest: int) -> float:
+    """How long a run must last: a minimum, and three tenths of the window."""
+    return max(float(shortest), 0.3 * float(current.shape[1]))
+
+
+def _last_run(events: BoolArray) -> IntArray:
+    """Length of the unbroken run of events that reaches to the last column."""
+    if not events.shape[1]:
+        return np.zeros(len(events), dtype=np.int64)
+    broken = ~events[:, ::-1]
+    length: IntArray = np.where(broken.any(axis=1), broken.argmax(axis=1), events.shape[1]).astype(np.int64)
+    return length
 
 
 def _share(events: BoolArray) -> FloatArray:
     return events.mean(axis=1) if events.shape[1] else np.zeros(len(events))
 
 
-def _run_chance(rare: BoolArray, length: FloatArray) -> FloatArray:
+def _run_chance(rare: BoolArray, length: IntArray) -> FloatArray:
     """Chance of a run of independent events at their reference share, one more of them assumed than seen."""
     share = (rare.sum(axis=1) + 1) / (rare.shape[1] + 2)
     chance: FloatArray = np.clip(share, 0.0, 1.0) ** np.minimum(length, 20)

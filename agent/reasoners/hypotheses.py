@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from agent.evidence.record import ComponentRow, Ledger
+from agent.places import filled, place, places, short_name
 from agent.reasoners.investigation import Fit, Investigation
-from agent.reasoners.places import place, places
 from agent.reasoners.signatures import fit_cause, share_out, surroundings
 from domain.diagnosis import Hypothesis
 from prompts.runbook import Runbook
@@ -12,22 +12,27 @@ from prompts.runbook import Runbook
 MAX_COMPONENTS = 12
 MAX_NAMED = 3
 LEAST = 0.02
+LEAST_SHARE = 1e-4
+UNCALIBRATED = 0.95
 WITHOUT_GRAPH = 0.65
 ONE_MODALITY = 0.85
 
 
 def fit_all(ledger: Ledger, runbooks: Sequence[Runbook]) -> tuple[Fit, ...]:
-    """Fits of every cause to the components in question, each weighed by its component's confidence."""
+    """Fits of every cause to the components in question; the shares of all, with `unknown`, sum to one."""
     out: list[Fit] = []
+    unknown = ledger.none_confidence
     for row in ledger.components[:MAX_COMPONENTS]:
         around = surroundings(ledger, row.component)
         fits = [fit for runbook in runbooks if (fit := fit_cause(runbook, around)) is not None]
-        out += [
-            one.model_copy(update={"share": one.share * row.confidence})
-            for one in share_out(fits)
-            if one.share * row.confidence > 1e-4
-        ]
-    return tuple(sorted(out, key=lambda one: (-one.share, one.cause, one.component)))
+        shared, unnamed = share_out(fits, row.confidence)
+        out += shared
+        unknown += unnamed
+    unknown += sum(row.confidence for row in ledger.components[MAX_COMPONENTS:])
+    total = unknown + sum(one.share for one in out)
+    scaled = [one.model_copy(update={"share": one.share / total}) for one in out]
+    kept = [one for one in scaled if one.share > LEAST_SHARE]
+    return tuple(sorted(kept, key=lambda one: (-one.share, one.cause, one.component)))
 
 
 def form(investigation: Investigation) -> tuple[tuple[Hypothesis, ...], tuple[str, ...]]:
@@ -63,7 +68,7 @@ def _draft(investigation: Investigation, cause: str, confidence: float) -> Hypot
     best = fits[0]
     row = investigation.ledger.row(best.component)
     shared = [fit.component for fit in fits if fit.share > 0.15 * best.share][:6]
-    title = (runbook.title if runbook else cause).replace("{place}", places(shared))
+    title = filled(runbook.title if runbook else cause, places(shared), short_name(best.component))
     supporting = tuple(dict.fromkeys(identifier for fit in fits[:3] for identifier in fit.supporting))
     own = tuple(row.evidence_ids) if row else ()
     return Hypothesis(
@@ -108,7 +113,7 @@ def _cap(ledger: Ledger, primary: Hypothesis | None) -> tuple[float, list[str]]:
     """Upper bounds on confidence where evidence is thin, each with its reason."""
     if primary is None:
         return 1.0, []
-    cap = 1.0
+    cap = 1.0 if ledger.calibrated else UNCALIBRATED
     reasons: list[str] = []
     row = ledger.row(primary.component) if primary.component else None
     if not ledger.has_topology:

@@ -28,7 +28,7 @@ class Fit(BaseModel):
     cause: str
     component: str
     score: float
-    share: float = Field(ge=0, le=1)
+    share: float = Field(ge=0)
     matched: tuple[str, ...] = ()
     supporting: tuple[str, ...] = ()
     contradicting: tuple[str, ...] = ()

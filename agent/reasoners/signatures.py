@@ -169,11 +169,14 @@ def _scope(runbook: Runbook, around: Surroundings) -> float:
     return 0.4 if widespread == (runbook.scope == "many") else -0.4
 
 
-def share_out(fits: Sequence[Fit]) -> list[Fit]:
-    """Turn scores into shares of a component's confidence; the rest belongs to causes without a runbook."""
-    if not fits:
-        return []
-    scores = np.array([*(one.score for one in fits), UNNAMED]) / SHARPNESS
-    weights = np.exp(scores - scores.max())
-    shares = weights / weights.sum()
-    return [one.model_copy(update={"share": float(shares[i])}) for i, one in enumerate(fits)]
+def share_out(fits: Sequence[Fit], weight: float) -> tuple[list[Fit], float]:
+    """Spread a component's weight over its causes; the second value is the share of causes without a runbook.
+
+    The weight grows with the square root of how much better the described causes fit than an unnamed one: a
+    component whose moves make sense together is likelier than one that merely moved more.
+    """
+    odds = np.exp(np.clip([(one.score - UNNAMED) / SHARPNESS for one in fits], -30.0, 30.0))
+    total = 1.0 + float(odds.sum())
+    grown = weight * float(np.sqrt(total))
+    shares = grown * odds / total
+    return [one.model_copy(update={"share": float(shares[i])}) for i, one in enumerate(fits)], grown / total

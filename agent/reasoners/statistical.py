@@ -1,13 +1,13 @@
 """The reasoner that needs no model: six steps from the ledger and the runbooks to a diagnosis."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 
+from agent.places import filled, place, short_name
 from agent.reasoners import hypotheses as forming
 from agent.reasoners import wording
 from agent.reasoners.investigation import Investigation, Pattern
-from agent.reasoners.places import place
 from domain.diagnosis import (
     STEP_NAMES,
     Action,
@@ -82,9 +82,8 @@ def recommendations(investigation: Investigation) -> Investigation:
     named = [one for one in investigation.hypotheses if one.cause != "unknown"]
     lead = named[0] if named and investigation.outcome != "no_fault" else None
     runbook = investigation.runbook(lead.cause) if lead else None
-    where = place(lead.component) if lead and lead.component else "the component"
     sure = investigation.outcome == "cause_found"
-    immediate, preventive, monitoring = _actions(runbook, where, lead, sure=sure)
+    immediate, preventive, monitoring = _actions(runbook, lead, sure=sure)
     done = investigation.model_copy(
         update={"immediate": immediate, "preventive": preventive, "monitoring": monitoring}
     )
@@ -199,30 +198,23 @@ def _outcome(investigation: Investigation) -> Outcome:
 
 
 def _actions(
-    runbook: Runbook | None, where: str, lead: Hypothesis | None, *, sure: bool
+    runbook: Runbook | None, lead: Hypothesis | None, *, sure: bool
 ) -> tuple[tuple[Action, ...], tuple[Action, ...], tuple[Action, ...]]:
-    if runbook is None:
+    if runbook is None or lead is None or lead.component is None:
         return (), (), ()
     immediate = sorted(runbook.immediate, key=lambda one: not one.reversible)
-    texts: list[RunbookAction] = list(immediate)
-    if not sure and lead is not None and lead.separating_check:
+    if not sure and lead.separating_check:
         check = RunbookAction(text=lead.separating_check.rstrip("."), owner="trading", reversible=True)
-        texts = [check, *(one for one in immediate if one.reversible)]
-    first = _numbered(texts, where, 1)
-    second = _numbered(runbook.preventive if sure else (), where, 1 + len(first))
-    third = _numbered(runbook.monitoring, where, 1 + len(first) + len(second))
+        immediate = [check, *(one for one in immediate if one.reversible)]
+    first = _numbered(immediate, lead.component, 1)
+    second = _numbered(runbook.preventive if sure else (), lead.component, 1 + len(first))
+    third = _numbered(runbook.monitoring, lead.component, 1 + len(first) + len(second))
     return first, second, third
 
 
-def _numbered(
-    actions: "list[RunbookAction] | tuple[RunbookAction, ...]", where: str, first: int
-) -> tuple[Action, ...]:
+def _numbered(actions: Sequence[RunbookAction], component: str, first: int) -> tuple[Action, ...]:
+    where, name = place(component), short_name(component)
     return tuple(
-        Action(
-            n=first + i,
-            text=one.text.replace("{place}", where),
-            owner=one.owner,
-            reversible=one.reversible,
-        )
+        Action(n=first + i, text=filled(one.text, where, name), owner=one.owner, reversible=one.reversible)
         for i, one in enumerate(actions)
     )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from agent.evidence.figures import clock, span
 from agent.evidence.record import Ledger
+from agent.places import listed, place
 from agent.reasoners.investigation import Investigation
-from agent.reasoners.places import listed, place
 from domain.diagnosis import Hypothesis
 from domain.evidence import Evidence
 from domain.money import format_money

@@ -30,6 +30,13 @@ def place(component: str) -> str:
     return component
 
 
+def short_name(component: str) -> str:
+    """What a component is called beside its class: `gateway:okx` becomes `okx`."""
+    if class_of(component) in {"market", "desk", ""}:
+        return place(component)
+    return component.partition(":")[2] or component
+
+
 def places(components: Sequence[str]) -> str:
     """Several components in words; markets of one symbol are joined: `BTC on binance and okx`."""
     unique = list(dict.fromkeys(components))
@@ -51,3 +58,8 @@ def listed(names: Sequence[str], limit: int = 4) -> str:
     if len(names) > limit:
         shown = [*shown[: limit - 1], f"{len(names) - limit + 1} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def filled(text: str, where: str, name: str) -> str:
+    """A runbook's text with `{place}` and `{name}` filled in; all other braces stay as they are."""
+    return text.replace("{place}", where).replace("{name}", name)
