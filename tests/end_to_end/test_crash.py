@@ -11,17 +11,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from desk_history import LATENCY_RULE, day
 from service_process import ServiceProcess, eventually, write_config
-
-SHIFTED_RULE = """
-[[rules]]
-name = "latency-limit"
-metric = "order_ack_latency_ms"
-method = "threshold"
-threshold = 100
-direction = "up"
-anomaly_type = "execution_delay"
-"""
 
 
 def _push(url: str, acknowledged: list[tuple[str, str, float]], stop: threading.Event, seed: int) -> None:
@@ -31,7 +22,7 @@ def _push(url: str, acknowledged: list[tuple[str, str, float]], stop: threading.
     number = 0
     with httpx2.Client(timeout=10) as client:
         while not stop.is_set():
-            body = []
+            body: list[dict[str, Any]] = []
             for _ in range(20):
                 number += 1
                 at = (start + timedelta(seconds=number)).isoformat()
@@ -94,37 +85,9 @@ def test_killed_during_ingest_many_times_no_acknowledged_sample_is_lost(
     _rounds(tmp_path, database_url, 100)
 
 
-def _history(process: ServiceProcess, *, shifted: bool) -> None:
-    """A day of a latency at 15 ms, the last three cells at 300 ms if `shifted`, with a PnL beside it."""
-    dice = random.Random(1)
-    now = datetime.now(UTC).replace(microsecond=0)
-    samples: list[dict[str, Any]] = []
-    for i in range(288):
-        at = (now - timedelta(minutes=5 * (287 - i))).isoformat()
-        bad = shifted and i >= 285
-        latency = dice.gauss(300 if bad else 15, 1)
-        pnl = dice.gauss(-900 if bad else 20, 5)
-        samples.append(
-            {
-                "metric": "order_ack_latency_ms",
-                "labels": {"venue": "bybit"},
-                "timestamp": at,
-                "value": latency,
-            }
-        )
-        labels = {"strategy": "mm", "venue": "bybit", "symbol": "BTC"}
-        samples.append(
-            {
-                "metric": "pnl",
-                "labels": labels,
-                "timestamp": at,
-                "value": pnl,
-                "source": "pnl_data",
-                "unit": "USD",
-            }
-        )
-    answer = process.post("/api/v1/samples", {"samples": samples})
-    assert answer["accepted"] == len(samples)
+def _push_day(process: ServiceProcess) -> None:
+    samples = day(datetime.now(UTC).replace(microsecond=0))
+    assert process.post("/api/v1/samples", {"samples": samples})["accepted"] == len(samples)
 
 
 def _no_doubles(process: ServiceProcess) -> None:
@@ -136,10 +99,10 @@ def _no_doubles(process: ServiceProcess) -> None:
 
 def _crash_in_cycle(folder: Path, url: str, rounds: int) -> None:
     """Kill at a random moment after a cycle was asked for; afterwards everything is there once."""
-    config = write_config(folder, [SHIFTED_RULE], url=url)
+    config = write_config(folder, [LATENCY_RULE], url=url)
     dice = random.Random(3)
     with ServiceProcess("serve", "--config", str(config)) as process:
-        _history(process, shifted=True)
+        _push_day(process)
     for _ in range(rounds):
         with ServiceProcess("serve", "--config", str(config)) as process:
             asked = threading.Thread(target=_ask_for_cycle, args=(process.url,))
@@ -181,9 +144,9 @@ def test_killed_during_many_cycles_nothing_is_doubled_and_investigations_end(
 
 
 def test_sigterm_drains_and_the_next_start_goes_on(tmp_path: Path, database_url: str) -> None:
-    config = write_config(tmp_path, [SHIFTED_RULE], url=database_url)
+    config = write_config(tmp_path, [LATENCY_RULE], url=database_url)
     with ServiceProcess("serve", "--config", str(config)) as process:
-        _history(process, shifted=True)
+        _push_day(process)
         process.post("/api/v1/cycles")
         assert process.terminate() == 0
     with ServiceProcess("serve", "--config", str(config)) as process:

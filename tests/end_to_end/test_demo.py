@@ -1,6 +1,7 @@
 """The demo as a visitor meets it: one command, and a diagnosed incident is on the page."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -12,7 +13,7 @@ PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> "ServiceProcess":
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     folder = tmp_path_factory.mktemp("demo")
     with ServiceProcess(
         "demo", "--headless", "--port", "0", "--dir", str(folder), wait_s=PATIENCE_S
