@@ -13,6 +13,7 @@ from db.columns import DAY
 from db.database import Database
 from db.idempotency import LIFETIME
 from db.incidents import INCIDENT
+from db.journal import JOURNAL
 from db.settings import RetentionPolicy
 from db.tables import diagnosis, events, people, table_of, work
 from db.versions import DIAGNOSIS, FINAL
@@ -96,14 +97,21 @@ class Retention:
         days += [] if first is None else [to_microseconds(first) // DAY]
         return min(days, default=None)
 
+    def _give_back_pages(self) -> bool:
+        """Cut some free pages off the file; whether there are more."""
+        with self._database.write() as connection:
+            free = int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+            # The driver frees one page per row that is fetched, so SQLAlchemy's result cannot be used.
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"PRAGMA incremental_vacuum({BLOCK})").fetchall()
+            left = int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+        return 0 < left < free
+
     def _give_back(self) -> None:
         """Return free pages to the file system (SQLite) or to new rows (PostgreSQL)."""
         if self._database.dialect == "sqlite":
-            for _ in range(1_000):
-                with self._database.write() as connection:
-                    connection.exec_driver_sql(f"PRAGMA incremental_vacuum({BLOCK})").fetchall()
-                    if not connection.exec_driver_sql("PRAGMA freelist_count").scalar():
-                        return
+            while self._give_back_pages():
+                pass
             return
         with self._database.engine.connect() as plain:
             connection = plain.execution_options(isolation_level="AUTOCOMMIT")
@@ -149,13 +157,14 @@ def _sqlite_size(connection: Connection) -> int:
 
 
 def _server_size(connection: Connection) -> int:
-    """Live chunks by their own count, since deleting rows does not shrink PostgreSQL's files."""
+    """Samples by their own count, since deleting rows does not shrink PostgreSQL's files."""
     stored = func.octet_length(CHUNK.c.ticks) + func.octet_length(CHUNK.c.data) + _PER_CHUNK
-    chunks = int(connection.execute(select(func.sum(stored))).scalar() or 0)
+    chunks = connection.execute(select(func.sum(stored))).scalar()
+    journal = connection.execute(select(func.sum(JOURNAL.c.samples))).scalar()
     others = connection.execute(
         text(
-            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
-            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'sample_chunk'"
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace = 'public'::regnamespace AND relname NOT IN ('sample_chunk', 'sample_journal')"
         )
     ).scalar()
-    return chunks + int(others or 0)
+    return int(chunks or 0) + 24 * int(journal or 0) + int(others or 0)
