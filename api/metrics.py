@@ -53,7 +53,8 @@ class MetricsMiddleware:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "unmatched")
+                unmatched = "/static" if scope["path"].startswith("/static/") else "unmatched"
+                route = getattr(scope.get("route"), "path", unmatched)
                 method = scope["method"] if scope["method"] in _METHODS else "other"
                 self._metrics.requests.labels(method, route, str(message["status"])).inc()
                 self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)

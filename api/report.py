@@ -33,6 +33,11 @@ def code(text: str) -> str:
     return f"`{_LINES.sub(' ', text).replace('`', chr(0x2032)).strip()}`"
 
 
+def share(value: float) -> str:
+    """A probability as a whole percentage; nothing but certainty itself is called certain."""
+    return "> 99%" if 0.995 <= value < 1 else "< 1%" if 0 < value < 0.005 else f"{value:.0%}"
+
+
 def incident_report(incident: Incident, anomalies: Sequence[Anomaly], diagnosis: Diagnosis | None) -> str:
     """An incident with its anomalies and, where there is one, its diagnosis."""
     parts = [
@@ -119,7 +124,7 @@ def _one_line(text: str) -> str:
 
 
 def _confidence(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.confidence_score:.0%}{'' if diagnosis.calibrated else ' (not calibrated)'}"
+    return f"{share(diagnosis.confidence_score)}{'' if diagnosis.calibrated else ' (not calibrated)'}"
 
 
 def _step_line(step: Step) -> str:
@@ -134,7 +139,9 @@ def _hypotheses(diagnosis: Diagnosis) -> list[Hypothesis]:
 def _hypothesis_line(one: Hypothesis) -> str:
     for_, against = _ids(one.supporting, " for:"), _ids(one.contradicting, " against:")
     where = f" at {code(one.component)}" if one.component else ""
-    return f"{one.confidence:.0%} **{plain(one.title)}**{where}: {_one_line(one.description)}{for_}{against}"
+    return (
+        f"{share(one.confidence)} **{plain(one.title)}**{where}: {_one_line(one.description)}{for_}{against}"
+    )
 
 
 def _evidence_line(one: Evidence) -> str:

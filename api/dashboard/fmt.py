@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
+from domain.errors import InvalidInput
 from domain.money import Impact, format_money
+from domain.series import SeriesKey
 
 MISSING = "\N{EM DASH}"
 _MINUS = "\N{MINUS SIGN}"
 _CODE = re.compile(r"`([^`\n]{1,300})`")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _CITED = re.compile(r"\bE\d{1,4}\b")
+_BRACKETED = re.compile(r"\[(E\d{1,4}(?:, ?E\d{1,4}){0,20})\]")
 _LIST = re.compile(r"\s*[-*\u2022] (.+)")
 _UNITS = (
     (1e9, "G"),
@@ -35,7 +38,9 @@ def money_range(impact: Impact | None) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """One amount of money with its sign."""
+    """One amount of money with its sign; what rounds to nothing has none."""
+    if abs(value) < 0.005:
+        return format_money(0.0, unit).lstrip("+")
     return format_money(value, unit).replace("-", _MINUS)
 
 
@@ -61,11 +66,13 @@ def sigma(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """`82 %`; a share above none and below half a percent is `<1 %`."""
+    """`82 %`; almost none is `<1 %` and almost all `>99 %`, for neither is certain."""
     if share is None:
         return MISSING
     if 0 < share < 0.005:
         return "<1\N{NO-BREAK SPACE}%"
+    if 0.995 <= share < 1:
+        return ">99\N{NO-BREAK SPACE}%"
     return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
@@ -132,4 +139,14 @@ def _inline(text: str, known: set[str]) -> str:
     safe = str(escape(text))
     safe = _CODE.sub(r"<code>\1</code>", safe)
     safe = _BOLD.sub(r"<strong>\1</strong>", safe)
+    safe = _BRACKETED.sub(lambda m: m[1] if known.issuperset(_CITED.findall(m[1])) else m[0], safe)
     return _CITED.sub(lambda m: f'<a class="chip" href="#{m[0]}">{m[0]}</a>' if m[0] in known else m[0], safe)
+
+
+def series_name(name: str) -> str:
+    """A series by its metric and the values of its labels: `pnl{mm_btc,bybit}`."""
+    try:
+        key = SeriesKey.parse(name)
+    except InvalidInput:
+        return name
+    return f"{key.metric}{{{','.join(value for _, value in key.labels)}}}" if key.labels else key.metric

@@ -140,7 +140,8 @@ def sign_in(request: Request, door: Door, token: Annotated[str, Form(max_length=
         max_age=int(lifetime.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        # Behind a proxy that ends TLS the request itself looks plain.
+        secure=request.url.scheme == "https" or (door.settings.public_url or "").startswith("https:"),
     )
     return response
 

@@ -37,6 +37,7 @@ def _templates() -> Environment:
         percent=fmt.percent,
         probability=fmt.probability,
         rich_text=fmt.rich_text,
+        series_name=fmt.series_name,
         sigma=fmt.sigma,
         words=fmt.words,
     )

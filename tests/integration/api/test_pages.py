@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from api_desk import LATENCY, NOW, PNL, TOKENS, Desk, running_desk, token_settings
+from api_desk import LATENCY, NOW, TOKENS, Desk, running_desk, token_settings
 
 from domain.cycle import SourceHealth
 from domain.diagnosis import STEP_NAMES
@@ -68,7 +68,7 @@ def test_the_overview_answers_without_a_click(desk: Desk) -> None:
     for word in (
         "1 open incident",
         "CRIT",
-        PNL,
+        "pnl{mm_btc,bybit}",
         "41,200",
         "9.4",
         "40 min",

@@ -1,5 +1,6 @@
 """Values read as a person reads them, and foreign text stays text."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ def test_money_has_a_sign_and_a_unit() -> None:
     assert fmt.money(Impact(amount=-41_200.4, low=-50_000, high=-30_000)) == f"{MINUS}$41,200"
     assert fmt.money(Impact(amount=1.25, low=0, high=2, unit="BTC")) == "+1.25 BTC"
     assert fmt.money(None) == fmt.MISSING
+    assert fmt.amount(-1e-12, "USD") == "$0.00"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,8 @@ def test_small_shares_are_not_called_zero() -> None:
     assert fmt.percent(0.82).startswith("82")
     assert fmt.percent(0.001).startswith("<1")
     assert fmt.percent(0.0).startswith("0")
+    assert fmt.percent(0.998).startswith(">99")
+    assert fmt.percent(1.0).startswith("100")
 
 
 def test_an_age_is_never_negative() -> None:
@@ -61,6 +65,20 @@ def test_only_known_evidence_becomes_a_link() -> None:
     html = str(fmt.rich_text("**Late** `x<y` because of E1, not E2 or [a](javascript:b)", ["E1"]))
     assert '<a class="chip" href="#E1">E1</a>' in html
     assert "#E2" not in html
+    assert str(fmt.rich_text("Late [E1].", ["E1"])) == '<p>Late <a class="chip" href="#E1">E1</a>.</p>'
+    assert "[E1, E9]" in re.sub(r"<[^>]+>", "", str(fmt.rich_text("Late [E1, E9]", ["E1"])))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [('pnl{strategy="a",venue="b"}', "pnl{a,b}"), ("pnl", "pnl"), ("a{b", "a{b"), ('x{y="<b>"}', "x{<b>}")],
+)
+def test_a_series_is_named_by_its_metric_and_label_values(name: str, shown: str) -> None:
+    assert fmt.series_name(name) == shown
+
+
+def test_markup_of_others_stays_text() -> None:
+    html = str(fmt.rich_text("**Late** `x<y` because of E1, not E2 or [a](javascript:b)", ["E1"]))
     assert "<strong>Late</strong>" in html
     assert "x&lt;y" in html
     assert 'href="javascript' not in html
