@@ -5,11 +5,13 @@ import signal
 import sys
 from typing import Any
 
-import click
 import typer
 
 from domain.errors import AnalystError
 from service.commands import backtest, database, demo, detect, diagnose, root_cause, serve, setup
+
+# typer carries a click of its own; of its usage errors only a subclass has a public name.
+UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="analyst",
@@ -39,10 +41,10 @@ def run(arguments: list[str] | None = None) -> int:
     """The exit code of one call."""
     try:
         return _code(app(arguments, standalone_mode=False))
-    except click.ClickException as error:
+    except UsageError as error:
         error.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return 130
     except AnalystError as error:
         sys.stderr.write(f"analyst: {error}\n")

@@ -1,5 +1,6 @@
 """Two replicas on one database: one runs the cycles, the other takes over when it dies."""
 
+import itertools
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,5 +39,5 @@ def _done(process: ServiceProcess) -> list[dict[str, Any]]:
 def _each_slot_once(cycles: list[dict[str, Any]]) -> None:
     slots = sorted(datetime.fromisoformat(one["scheduled_for"]) for one in cycles)
     assert not [slot for slot, count in Counter(slots).items() if count > 1]
-    gaps = {late - early for early, late in zip(slots, slots[1:], strict=False)}
+    gaps = {late - early for early, late in itertools.pairwise(slots)}
     assert gaps == {timedelta(seconds=INTERVAL_S)}, "a slot is missing from the record"
