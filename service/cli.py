@@ -11,7 +11,7 @@ from domain.errors import AnalystError
 from service.commands import backtest, database, demo, detect, diagnose, root_cause, serve, setup
 
 # typer carries a click of its own; of its usage errors only a subclass has a public name.
-UsageError = typer.BadParameter.__bases__[0]
+UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="analyst",
@@ -42,7 +42,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         return _code(app(arguments, standalone_mode=False))
     except UsageError as error:
-        error.show()
+        sys.stderr.write(f"analyst: {error.format_message()}\n")
         return 2
     except (typer.Abort, KeyboardInterrupt):
         return 130

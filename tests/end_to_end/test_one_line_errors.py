@@ -79,10 +79,10 @@ def test_a_naive_time_and_a_window_that_ends_before_it_starts(tmp_path: Path) ->
     _refused(_analyst(*ask, "--from", "2026-03-01T02:00:00Z", "--to", "2026-03-01T01:00:00Z"), "--to")
 
 
-def test_an_unknown_command_and_an_unknown_option() -> None:
-    done = _analyst("diagnoze")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_an_unknown_command_an_unknown_option_and_a_value_that_is_no_number() -> None:
+    _refused(_analyst("diagnoze"), "diagnoze")
+    _refused(_analyst("detect", "--aut", "x"), "--aut")
+    _refused(_analyst("serve", "--port", "many"), "--port")
 
 
 def test_the_configuration_that_exists_is_not_overwritten(tmp_path: Path) -> None:
