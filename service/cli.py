@@ -42,7 +42,9 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         return _code(app(arguments, standalone_mode=False))
     except UsageError as error:
-        sys.stderr.write(f"analyst: {error.format_message()}\n")
+        said = error.format_message()
+        # A group that is called without a subcommand answers with its help.
+        sys.stderr.write(f"{said}\n" if said.startswith("Usage:") else f"analyst: {said}\n")
         return 2
     except (typer.Abort, KeyboardInterrupt):
         return 130
