@@ -67,7 +67,8 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     targets = tuple(sorted(known, key=lambda row: not outcomes[row]))
     target_component = case.target_component or (components[targets[0]] if targets else None)
     last = min(max(window.column_of(case.end), 1), window.n_steps)
-    onset, estimated = _onset(case, targets, kinds, last, settings)
+    onset, estimated, leading = _onset(case, targets, kinds, last, settings)
+    targets = tuple(sorted(targets, key=lambda row: row != leading))
     last = max(last, onset.column + 1)
     reference = _reference_columns(case, onset, window.n_steps)
     shifts = measure(
@@ -106,21 +107,31 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
 
 def _onset(
     case: Case, targets: tuple[int, ...], kinds: tuple[Kind, ...], last: int, settings: EvidenceSettings
-) -> tuple[onsets.Onset, bool]:
+) -> tuple[onsets.Onset, bool, int | None]:
+    """The onset, whether it was estimated, and the target that shows it most clearly.
+
+    Where some targets are money, only those are asked: they come first.
+    """
     window = case.window
+    leading = targets[0] if targets else None
     if case.onset is not None:
         column = min(max(window.column_of(case.onset), 0), last - 1)
-        return onsets.Onset(column, column, column, 0.0), False
+        return onsets.Onset(column, column, column, 0.0), False, leading
     noticed = window.column_of(case.alarm) if case.alarm else window.column_of(case.start)
     lookback = max(int(settings.onset_lookback_minutes * 60 // window.step_s), 3)
     first = min(max(noticed - lookback, 3), last - 1)
-    for row in targets[:1]:
-        bad = {"up": 1, "down": -1, "both": 0}[kinds[row].bad]
-        found = onsets.estimate(window.values[row, :last], first, bad)
-        if found is not None:
-            return found, True
+    asked = [row for row in targets if kinds[row].is_outcome == kinds[targets[0]].is_outcome]
+    found = [(row, _estimated(window.values[row, :last], first, kinds[row])) for row in asked]
+    known = [(onset, row) for row, onset in found if onset is not None]
+    if known:
+        onset, leading = max(known, key=lambda pair: (pair[0].gain, -pair[1]))
+        return onset, True, leading
     column = min(max(window.column_of(case.start), 1), last - 1)
-    return onsets.Onset(column, column, column, 0.0), True
+    return onsets.Onset(column, column, column, 0.0), True, leading
+
+
+def _estimated(values: FloatArray, first: int, kind: Kind) -> onsets.Onset | None:
+    return onsets.estimate(values, first, {"up": 1, "down": -1, "both": 0}[kind.bad])
 
 
 def _falls_matter(kind: Kind) -> bool:

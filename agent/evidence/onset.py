@@ -27,7 +27,7 @@ def estimate(values: FloatArray, first: int, bad: int) -> Onset | None:
     Args:
         values: shape (n,), the target up to the newest usable sample; NaN is a gap.
         first: the earliest column at which the change may lie.
-        bad: -1 or +1 where only falls or rises count, 0 for both.
+        bad: -1 or +1 where only falls or rises count, 0 for both and for swings.
 
     Returns:
         None where there is no finite sample to judge by.
@@ -39,10 +39,19 @@ def estimate(values: FloatArray, first: int, bad: int) -> Onset | None:
     center = float(np.median(reference))
     spread = max(1.4826 * float(np.median(np.abs(reference - center))), 0.2 * float(np.std(reference)), 1e-12)
     scaled = np.nan_to_num(np.clip((values[first:] - center) / spread, -CLIP, CLIP))
-    tails = np.cumsum(scaled[::-1])[::-1]
-    signed = tails * bad if bad else np.abs(tails)
-    lengths = np.arange(len(scaled), 0, -1)
-    gain = np.maximum(signed, 0.0) ** 2 / (2 * lengths)
+    gain = _gain(scaled * bad) if bad else np.max([_gain(one) for one in _either(scaled)], axis=0)
     best = int(np.argmax(gain))
     near = np.flatnonzero(gain >= gain[best] - LIKELIHOOD_DROP)
     return Onset(first + best, first + int(near.min()), first + int(near.max()), float(gain[best]))
+
+
+def _gain(scaled: FloatArray) -> FloatArray:
+    """Gain in log likelihood of a rise at each column that lasts to the end."""
+    tails = np.cumsum(scaled[::-1])[::-1]
+    gain: FloatArray = np.maximum(tails, 0.0) ** 2 / (2 * np.arange(len(scaled), 0, -1))
+    return gain
+
+
+def _either(scaled: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A rise, a fall, or wider swings; the mean size of a standard normal is 0.8."""
+    return scaled, -scaled, np.abs(scaled) - 0.8
