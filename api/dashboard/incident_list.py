@@ -1,6 +1,6 @@
 """The list of incidents: what is wrong, how much it costs, why, without a click."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,6 +14,7 @@ from api.dashboard.views import cause_words, confidence_words, diagnosis_of, mem
 from api.doors import Doors
 from domain.anomaly import Anomaly
 from domain.incident import Incident, IncidentStatus, lead_anomaly
+from domain.money import Impact
 
 State = Literal["open", "acknowledged", "resolved", "all"]
 _PAGE = 30
@@ -66,12 +67,19 @@ def overview(door: Doors, state: State, cursor: str | None) -> Overview:
         state=state,
         open=len(open_ones),
         unacknowledged=sum(one.status == "open" for one in open_ones),
-        impact=fmt.amount(sum(one.amount for one in losses), losses[0].unit) if losses else "",
+        impact=_total(losses),
         since=fmt.clock(min((one.started_at for one in open_ones), default=None), now) if open_ones else "",
         rows=[_row(door, one, now) for one in incidents],
         next_cursor=page.next_cursor,
         empty_reason=_empty_reason(door),
     )
+
+
+def _total(impacts: Sequence[Impact]) -> str:
+    """The sum in each unit: dollars and coins do not add up."""
+    units = dict.fromkeys(one.unit for one in impacts)
+    sums = {unit: sum(one.amount for one in impacts if one.unit == unit) for unit in units}
+    return ", ".join(fmt.amount(amount, unit) for unit, amount in sums.items())
 
 
 def _row(door: Doors, incident: Incident, now: datetime) -> Row:

@@ -169,8 +169,7 @@ def openapi(request: Request, _caller: Reader) -> Response:
 
 def _incident_text(door: Doors, incident_id: str) -> str:
     found = door.stores.incidents.get(incident_id)
-    diagnosed = door.stores.diagnoses.get(found.diagnosis_id) if found.diagnosis_id else None
-    return incident_report(found, views.members(door, found), diagnosed)
+    return incident_report(found, views.members(door, found), views.diagnosis_of(door, found))
 
 
 def _markdown(text: str) -> Response:

@@ -186,12 +186,18 @@ def _diagnosis_lanes(door: Doors, found: Diagnosis) -> list[Picture]:
     cited = [name for one in found.evidence for name in one.series[:1]]
     roots = found.primary_hypothesis.root_series if found.primary_hypothesis else ()
     names = list(dict.fromkeys([*found.affected_metrics[:2], *roots, *cited]))
-    anomalies = []
-    if found.incident_id is not None:
-        anomalies = members(door, door.stores.incidents.get(found.incident_id))
-    elif found.anomaly_id is not None:
-        anomalies = [door.stores.anomalies.get(found.anomaly_id)]
+    anomalies = _anomalies_of(door, found)
     return [one for one in _pictures(door, names, window, anomalies) if len(one.lane.values)]
+
+
+def _anomalies_of(door: Doors, found: Diagnosis) -> list[Anomaly]:
+    """What a diagnosis is about; retention may have removed it."""
+    try:
+        if found.incident_id is not None:
+            return members(door, door.stores.incidents.get(found.incident_id))
+        return [door.stores.anomalies.get(found.anomaly_id)] if found.anomaly_id is not None else []
+    except NotFound:
+        return []
 
 
 def _hypotheses(found: Diagnosis) -> list[Hypothesis]:
