@@ -48,7 +48,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
         signals=tuple(signals),
         logs=tuple(findings),
         events=tuple(events),
-        components=tuple(_rows(measured, ranked, signals, findings)),
+        components=tuple(_rows(measured, ranked[: settings.max_components or None], signals, findings)),
         none_confidence=none,
         impact=impact,
         normal=normal,

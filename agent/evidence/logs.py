@@ -12,7 +12,7 @@ from datetime import datetime
 import numpy as np
 
 from agent.evidence.case import LogCounts, LogSummary
-from agent.evidence.shift import false_discovery_rate
+from agent.evidence.tails import false_discovery_rate
 from domain.series import FloatArray
 from domain.timestamps import to_microseconds
 

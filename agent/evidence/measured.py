@@ -8,8 +8,9 @@ import numpy as np
 from agent.evidence import onset as onsets
 from agent.evidence.case import Case
 from agent.evidence.settings import EvidenceSettings
-from agent.evidence.shift import Shifts, false_discovery_rate, measure, peer_groups
+from agent.evidence.shift import Shifts, measure, peer_groups
 from agent.evidence.stillness import Stillness, stillness
+from agent.evidence.tails import false_discovery_rate
 from agent.vocabulary import Kind, component_of, is_outcome, kind_of
 from domain.series import BoolArray, FloatArray, Window
 

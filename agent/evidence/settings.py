@@ -57,4 +57,5 @@ class EvidenceSettings(BaseModel):
         default=False, description="whether temperature and none score fit this desk's feedback"
     )
     max_evidence: int = Field(40, ge=5, description="most facts kept in a ledger")
+    max_components: int = Field(60, ge=0, description="most components kept in a ledger; 0 keeps all")
     impact_inflation: float = Field(1.3, ge=1, description="conformal factor on the impact interval")

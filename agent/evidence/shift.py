@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.evidence.rank_test import rank_test
 from agent.evidence.settings import EvidenceSettings
+from agent.evidence.tails import degrees_of, matched_width, t_tail
 from domain.series import BoolArray, FloatArray, IntArray
 
 MAX_REFERENCE_WINDOWS = 96
@@ -78,8 +80,8 @@ def measure(
     z = np.where(tested, np.clip(np.nan_to_num(z), -settings.max_z, settings.max_z), 0.0)
     single = np.sqrt(spread_one**2 + floor**2)[:, None]
     steps = np.nan_to_num(_divide(current - baseline[:, None], single))
-    auc, p_rank = _rank_test(reference, current)
-    p_level = _t_tail(z, np.full(len(z), LEVEL_DEGREES))
+    auc, p_rank = rank_test(reference, current)
+    p_level = t_tail(z, np.full(len(z), LEVEL_DEGREES))
     past = np.abs(np.nan_to_num(_divide(reference - baseline[:, None], single)))
     p_spike = _spike_test(past, np.minimum(np.abs(steps), settings.max_z))
     top = np.argmax(np.abs(steps), axis=1)[:, None]
@@ -153,7 +155,7 @@ def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _window_medians(reference: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
     """Center and spread of the medians of reference windows as long as the incident's."""
-    width = _matched_width(reference, width)
+    width = matched_width(reference, width)
     windows = np.lib.stride_tricks.sliding_window_view(reference, width, axis=1)
     stride = max(1, windows.shape[1] // MAX_REFERENCE_WINDOWS)
     medians = _median(windows[:, ::stride])
@@ -175,57 +177,6 @@ def _floors(level: FloatArray, spread: FloatArray, peers: IntArray, settings: Ev
     return np.fmax(out, settings.level_floor * level)
 
 
-def _rank_test(reference: FloatArray, current: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Probability that a window sample exceeds a reference sample, and its one-sided tail.
-
-    The spread of that mean rank is taken from reference windows of the same length, so autocorrelation is in
-    it, but it is never below that of independent samples (Mann-Whitney). Degrees of freedom are the number of
-    windows that fit into the reference.
-    """
-    ordered = np.sort(reference, axis=1)
-    n_reference = np.maximum(np.isfinite(ordered).sum(axis=1), 1)
-    n_current = np.maximum(np.isfinite(current).sum(axis=1), 1)
-    auc = np.nan_to_num(_mean(_ranks(ordered, current)), nan=0.5)
-    width = _matched_width(reference, current.shape[1])
-    own = _ranks(ordered, reference) - 0.5
-    variance = np.mean(_moving_mean(own, width) ** 2, axis=1) * (1 + width / n_reference)
-    independent = (1 / n_current + 1 / n_reference) / 12
-    z = (auc - 0.5) / np.sqrt(np.maximum(variance, independent))
-    return auc, _t_tail(z, _degrees(n_reference, width))
-
-
-def _ranks(ordered: FloatArray, values: FloatArray) -> FloatArray:
-    """Share of each row's ordered samples below each value, ties counted half; NaN stays NaN."""
-    count = np.isfinite(ordered).sum(axis=1)
-    out = np.full(values.shape, np.nan)
-    for i, row in enumerate(ordered):
-        kept, finite = row[: count[i]], np.isfinite(values[i])
-        low = np.searchsorted(kept, values[i, finite], "left")
-        high = np.searchsorted(kept, values[i, finite], "right")
-        out[i, finite] = (low + high) / (2 * max(len(kept), 1))
-    return out
-
-
-def _mean(values: FloatArray) -> FloatArray:
-    """Mean over the last axis; NaN is ignored, NaN where nothing is left."""
-    finite = np.isfinite(values)
-    count = finite.sum(axis=1)
-    total = np.where(finite, values, 0.0).sum(axis=1)
-    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return mean
-
-
-def _moving_mean(values: FloatArray, width: int) -> FloatArray:
-    """Means of all stretches of a width; gaps are left out, an empty stretch counts as 0."""
-    finite = np.isfinite(values)
-    sums = np.cumsum(np.pad(np.where(finite, values, 0.0), ((0, 0), (1, 0))), axis=1)
-    counts = np.cumsum(np.pad(finite, ((0, 0), (1, 0))), axis=1)
-    mean: FloatArray = (sums[:, width:] - sums[:, :-width]) / np.maximum(
-        counts[:, width:] - counts[:, :-width], 1
-    )
-    return mean
-
-
 def _spike_test(past: FloatArray, now: FloatArray) -> FloatArray:
     """One-sided tail of the window's largest deviation among those of reference windows, on a log scale.
 
@@ -237,25 +188,7 @@ def _spike_test(past: FloatArray, now: FloatArray) -> FloatArray:
     height = now.max(axis=1, initial=0.0)
     z = (np.log1p(height) - usual.mean(axis=1)) / np.maximum(usual.std(axis=1), LEAST_LOG_SPREAD)
     count = np.full(len(past), past.shape[1])
-    tail: FloatArray = np.where(height > largest.max(axis=1), _t_tail(z, _degrees(count, width)), 0.5)
-    return tail
-
-
-def _matched_width(reference: FloatArray, width: int) -> int:
-    return max(1, min(width, int(reference.shape[1]) // 3))
-
-
-def _degrees(samples: IntArray, width: int) -> FloatArray:
-    """Independent windows in the reference, less one; between 3 and 30."""
-    degrees: FloatArray = np.clip(samples / width - 1.0, 3.0, 30.0)
-    return degrees
-
-
-def _t_tail(z: FloatArray, degrees: FloatArray) -> FloatArray:
-    """One-sided tail of Student's t: heavy enough for metrics."""
-    from scipy.special import stdtr  # noqa: PLC0415 - scipy is slow to import and `--help` must not pay
-
-    tail: FloatArray = stdtr(degrees, -np.abs(z))
+    tail: FloatArray = np.where(height > largest.max(axis=1), t_tail(z, degrees_of(count, width)), 0.5)
     return tail
 
 
@@ -280,15 +213,3 @@ def peer_groups(names: Sequence[str]) -> IntArray:
     """Group numbers by metric name: the same metric of another component is a peer."""
     numbers = {name: i for i, name in enumerate(sorted(set(names)))}
     return np.array([numbers[name] for name in names], dtype=np.int64)
-
-
-def false_discovery_rate(p: FloatArray) -> FloatArray:
-    """Benjamini-Hochberg q-values of shape (n,) for p-values of shape (n,)."""
-    count = len(p)
-    if count == 0:
-        return p
-    order = np.argsort(p, kind="stable")
-    ranked = p[order] * count / np.arange(1, count + 1)
-    q = np.empty(count)
-    q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return q

@@ -21,14 +21,14 @@ ONE_MODALITY = 0.85
 def fit_all(ledger: Ledger, runbooks: Sequence[Runbook]) -> tuple[Fit, ...]:
     """Fits of every cause to the components in question; the shares of all, with `unknown`, sum to one."""
     out: list[Fit] = []
-    unknown = ledger.none_confidence
-    for row in ledger.components[:MAX_COMPONENTS]:
+    looked_at = ledger.components[:MAX_COMPONENTS]
+    unknown = max(0.0, 1.0 - sum(row.confidence for row in looked_at))
+    for row in looked_at:
         around = surroundings(ledger, row.component)
         fits = [fit for runbook in runbooks if (fit := fit_cause(runbook, around)) is not None]
         shared, unnamed = share_out(fits, row.confidence)
         out += shared
         unknown += unnamed
-    unknown += sum(row.confidence for row in ledger.components[MAX_COMPONENTS:])
     total = unknown + sum(one.share for one in out)
     scaled = [one.model_copy(update={"share": one.share / total}) for one in out]
     kept = [one for one in scaled if one.share > LEAST_SHARE]

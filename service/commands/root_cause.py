@@ -94,7 +94,7 @@ def analyse(path: Path, stored: "StoredCase", options: Options) -> dict[str, Any
 
     case = to_case(stored, options)
     started = time.process_time()
-    ledger = gather(case, EvidenceSettings())
+    ledger = gather(case, EvidenceSettings(max_components=0))
     seconds = time.process_time() - started
     impact = ledger.impact if _money_target(ledger) else None
     return {
