@@ -19,7 +19,7 @@ from db.records import AlertIntent, IncidentPlan, SavedDetections
 from db.statements import RowView, blocks, inserted_id
 from domain.anomaly import Anomaly, severity_rank
 from domain.errors import InvalidInput
-from domain.incident import Incident, lead_anomaly
+from domain.incident import Incident, core_anomalies, lead_anomaly
 
 OpenIncident = tuple[Incident, Sequence[Anomaly]]
 Group = Callable[[Sequence[Anomaly], Sequence[OpenIncident]], Sequence[IncidentPlan]]
@@ -179,7 +179,7 @@ def _incident_for(connection: Connection, plan: IncidentPlan, chosen: Sequence[A
         "title": plan.title or f"{lead.anomaly_type.replace('_', ' ')} in {lead.affected_metrics[0]}",
         "status": "open",
         "severity": max(severity_rank(one.severity) for one in chosen),
-        "started_at": min(one.timestamp for one in chosen),
+        "started_at": min(one.timestamp for one in core_anomalies(chosen)),
     }
     return inserted_id(connection, INCIDENT, values)
 
@@ -197,7 +197,7 @@ def _follow(
         return
     values: dict[str, Any] = {
         "severity": max(severity_rank(one.severity) for one in members),
-        "started_at": min(one.timestamp for one in members),
+        "started_at": min(one.timestamp for one in core_anomalies(members)),
     }
     if before is not None:
         values["severity"] = max(values["severity"], severity_rank(before.severity))

@@ -10,6 +10,7 @@ from domain.anomaly import Anomaly, Severity, severity_rank
 from domain.money import Impact
 
 IncidentStatus = Literal["open", "acknowledged", "resolved"]
+CORE = severity_rank("medium")
 
 
 class Incident(BaseModel):
@@ -63,13 +64,28 @@ def group_by_gap(
     return sorted(groups, key=lambda group: (group[0].timestamp, group[0].key))
 
 
+def core_anomalies(anomalies: Sequence[Anomaly]) -> list[Anomaly]:
+    """The anomalies that make an incident: those at medium or above, else all of them.
+
+    A low one may accompany an incident, but it neither starts one that others made nor ties two together.
+    """
+    strong = [one for one in anomalies if severity_rank(one.severity) >= CORE]
+    return strong or list(anomalies)
+
+
 def lead_anomaly(anomalies: Sequence[Anomaly]) -> Anomaly:
-    """The anomaly that names an incident: money first, single series before sets, then the worst."""
+    """The anomaly that names an incident: money among its core, single series before sets, then the worst.
+
+    A named kind of trouble says more than a shift of a level.
+    """
+    core = {one.key for one in core_anomalies(anomalies)}
     return min(
         anomalies,
         key=lambda one: (
+            one.key not in core,
             "pnl_data" not in one.data_sources,
             one.anomaly_type == "multivariate",
+            one.anomaly_type == "level_shift",
             -severity_rank(one.severity),
             -one.score,
             one.timestamp,

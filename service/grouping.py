@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Self
 
 from agent.topology import component_of
 from db.records import IncidentPlan
-from domain.anomaly import Anomaly
+from domain.anomaly import Anomaly, severity_rank
 from domain.errors import InvalidInput
-from domain.incident import Incident, last_activity, lead_anomaly
+from domain.incident import CORE, Incident, core_anomalies, lead_anomaly
 from domain.series import SeriesKey
 from domain.topology import Topology
 
@@ -17,11 +18,16 @@ HUBS = frozenset({"desk"})
 MAX_HOPS = 3
 # Later than this after its start, a new anomaly opens an incident of its own.
 MAX_INCIDENT_SPAN = timedelta(hours=3)
+Members = tuple[str | None, list[Anomaly], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """Decides about new anomalies.
+
+    What begins together belongs together where the cause graph can tie it. What comes late can only be an
+    effect: it joins where the trouble is or downstream of it, while that lasts. Weak anomalies join but tie
+    nothing together, so that a chain of chance finds does not swallow a real incident.
 
     Args:
         topology: the cause graph.
@@ -36,13 +42,12 @@ class Grouping:
     def __call__(
         self, new: Sequence[Anomaly], known: Sequence[tuple[Incident, Sequence[Anomaly]]]
     ) -> Sequence[IncidentPlan]:
-        """A plan for every new anomaly: into an open incident, or into a new one."""
-        neighbours = _neighbours(self.topology)
-        members: list[tuple[str | None, list[Anomaly], list[str]]] = [
-            (incident.id, list(anomalies), []) for incident, anomalies in known
-        ]
-        for anomaly in sorted(new, key=lambda one: (one.timestamp, one.key)):
-            home = next((group for group in members if self._belongs(anomaly, group[1], neighbours)), None)
+        """A plan for every new anomaly: into the open incident that is nearest in time, or into a new one."""
+        reach = Reach.of(self.topology)
+        members: list[Members] = [(incident.id, list(anomalies), []) for incident, anomalies in known]
+        # The strong ones first: they decide what the incidents are.
+        for anomaly in sorted(new, key=lambda one: (is_weak(one), one.timestamp, one.key)):
+            home = self._home(anomaly, members, reach)
             if home is None:
                 home = (None, [], [])
                 members.append(home)
@@ -54,26 +59,46 @@ class Grouping:
             if ids
         ]
 
-    def _belongs(
-        self, anomaly: Anomaly, group: Sequence[Anomaly], neighbours: Mapping[str, frozenset[str]]
-    ) -> bool:
-        if not group:
-            return False
-        first = min(one.timestamp for one in group)
+    def _home(self, anomaly: Anomaly, members: Sequence[Members], reach: "Reach") -> Members | None:
+        fitting = [
+            (pause, place)
+            for place, group in enumerate(members)
+            if (pause := self._pause(anomaly, group[1], reach)) is not None
+        ]
+        return members[min(fitting)[1]] if fitting else None
+
+    def _pause(self, anomaly: Anomaly, group: Sequence[Anomaly], reach: "Reach") -> timedelta | None:
+        """Time from the nearest onset of a group to this one; None where it does not belong."""
+        core = core_anomalies(group)
+        if is_weak(core[0]) and not is_weak(anomaly):
+            core = [one for one in core if abs(one.timestamp - anomaly.timestamp) <= 2 * self.step]
+        tied = [one for one in core if self._related(anomaly, one, core, reach)]
+        return min((abs(anomaly.timestamp - one.timestamp) for one in tied), default=None)
+
+    def _related(self, anomaly: Anomaly, one: Anomaly, core: Sequence[Anomaly], reach: "Reach") -> bool:
+        first = min(member.timestamp for member in core)
         if not first - self.max_gap <= anomaly.timestamp <= first + MAX_INCIDENT_SPAN:
             return False
-        return any(self._related(anomaly, one, neighbours) for one in group)
-
-    def _related(self, a: Anomaly, b: Anomaly, neighbours: Mapping[str, frozenset[str]]) -> bool:
-        early, late = sorted((a, b), key=lambda one: one.timestamp)
-        if late.timestamp - last_activity(early) > self.max_gap:
+        if anomaly.timestamp - _active_until(one, anomaly) > self.max_gap:
             return False
-        mine, theirs = _component(a), _component(b)
-        if mine == theirs or theirs in neighbours.get(mine, ()):
+        mine, theirs = _component(anomaly), _component(one)
+        if mine == theirs:
             return True
-        if mine in neighbours and theirs in neighbours:
-            return False
-        return abs(a.timestamp - b.timestamp) <= 2 * self.step
+        if mine not in reach.near or theirs not in reach.near:
+            return abs(anomaly.timestamp - one.timestamp) <= 2 * self.step
+        if anomaly.timestamp - first <= self.max_gap:
+            return mine in reach.near[theirs]
+        return mine in reach.below[theirs]
+
+
+def is_weak(anomaly: Anomaly) -> bool:
+    """Below the severity that makes an incident."""
+    return severity_rank(anomaly.severity) < CORE
+
+
+def _active_until(one: Anomaly, other: Anomaly) -> datetime:
+    """When an anomaly was last away from normal, as seen at the onset of another one."""
+    return max(one.ended_at or other.timestamp, one.timestamp)
 
 
 def title_of(anomalies: Sequence[Anomaly]) -> str:
@@ -91,19 +116,32 @@ def _component(anomaly: Anomaly) -> str:
         return anomaly.affected_metrics[0]
 
 
-def _neighbours(topology: Topology) -> dict[str, frozenset[str]]:
-    """For each component of the graph, those at most MAX_HOPS edges away in either direction."""
-    adjacent: dict[str, set[str]] = {}
-    for edge in topology.edges:
-        adjacent.setdefault(edge.cause, set()).add(edge.effect)
-        adjacent.setdefault(edge.effect, set()).add(edge.cause)
-    return {component: frozenset(_reach(component, adjacent)) for component in adjacent}
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What lies within MAX_HOPS of each component of the graph: in either direction, and downstream."""
+
+    near: Mapping[str, frozenset[str]]
+    below: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, topology: Topology) -> Self:
+        """Follow the edges of a graph from every component."""
+        effects: dict[str, set[str]] = {}
+        adjacent: dict[str, set[str]] = {}
+        for edge in topology.edges:
+            effects.setdefault(edge.cause, set()).add(edge.effect)
+            adjacent.setdefault(edge.cause, set()).add(edge.effect)
+            adjacent.setdefault(edge.effect, set()).add(edge.cause)
+        return cls(
+            near={one: frozenset(_reach(one, adjacent)) for one in adjacent},
+            below={one: frozenset(_reach(one, effects)) for one in adjacent},
+        )
 
 
-def _reach(component: str, adjacent: Mapping[str, set[str]]) -> set[str]:
+def _reach(component: str, steps: Mapping[str, set[str]]) -> set[str]:
     seen, front = {component}, {component}
     for _ in range(MAX_HOPS):
         passable = {one for one in front if one not in HUBS or one == component}
-        front = {other for one in passable for other in adjacent[one]} - seen
+        front = {other for one in passable for other in steps.get(one, ())} - seen
         seen |= front
     return seen

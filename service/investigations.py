@@ -22,7 +22,7 @@ from db.runs import RunStore
 from domain.anomaly import Anomaly, severity_rank
 from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.errors import Overloaded
-from domain.incident import Incident, lead_anomaly
+from domain.incident import Incident, core_anomalies, lead_anomaly
 from service.agent_loop import AgentLoop
 from service.alerting import Alerting
 
@@ -30,9 +30,10 @@ log = structlog.get_logger()
 MAX_WAITING = 200
 # A cycle must not hang on an investigation; what takes longer goes on beside it.
 IN_CYCLE_SECONDS = 30.0
-# An incident that grew is looked at again, but not in every cycle.
-MIN_AGE_OF_DIAGNOSIS = timedelta(minutes=10)
-MAX_DIAGNOSES_PER_INCIDENT = 4
+# An open incident is looked at again, at first soon, then ever more rarely.
+FIRST_PAUSE = timedelta(minutes=5)
+MAX_DIAGNOSES_PER_INCIDENT = 7
+SURE = 0.8
 MAX_METRICS = 100
 
 
@@ -90,24 +91,38 @@ class InvestigationParts:
 def needs_diagnosis(
     incident: Incident, anomalies: Sequence[Anomaly], known: Sequence[Diagnosis], now: datetime
 ) -> bool:
-    """A first look at every incident; a further one where it grew since and the last is not fresh."""
+    """A first look at every incident; a further one where there is more to see, ever more rarely.
+
+    There is more to see where other series joined, or where it goes on and no cause is sure yet.
+    """
     if not known:
         return True
+    last = known[-1]
     if incident.status == "resolved" or len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
         return False
-    grew = set(affected_metrics(anomalies)) - set(known[-1].affected_metrics)
-    return bool(grew) and now - known[-1].timestamp >= MIN_AGE_OF_DIAGNOSIS
+    # Cycles come a little late or early: half a pause of tolerance.
+    pause = FIRST_PAUSE * (2 ** (len(known) - 1) - 0.5)
+    grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
+    unsure = last.outcome != "cause_found" or last.confidence_score < SURE
+    return (grew or unsure) and now - last.timestamp >= pause
+
+
+def start_of(anomalies: Sequence[Anomaly]) -> datetime:
+    """When the trouble began: the first onset of its core of single series, not of what merely came along."""
+    core = core_anomalies(anomalies)
+    single = [one for one in core if one.anomaly_type != "multivariate"]
+    return min(one.timestamp for one in single or core)
 
 
 def request_for(incident: Incident, anomalies: Sequence[Anomaly], now: datetime) -> DiagnosisRequest:
     """What to investigate about an incident as it is now."""
-    lead = lead_anomaly(anomalies)
+    lead, start = lead_anomaly(anomalies), start_of(anomalies)
     return DiagnosisRequest(
         anomaly_id=lead.id,
         incident_id=incident.id,
         anomaly_type=lead.anomaly_type,
-        start_time=incident.started_at,
-        end_time=max(incident.ended_at or now, incident.started_at + timedelta(seconds=1)),
+        start_time=start,
+        end_time=max(incident.ended_at or now, start + timedelta(seconds=1)),
         affected_metrics=affected_metrics(anomalies),
     )
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.anomaly import Anomaly
+from domain.anomaly import Anomaly, AnomalyType, Severity
+from domain.incident import Incident, lead_anomaly
 from domain.topology import Topology
 from service.grouping import Grouping
 
@@ -21,20 +22,27 @@ DESK = Topology.of(
 )
 
 
-def anomaly(series: str, minutes: float, number: int = 0) -> Anomaly:
+def anomaly(
+    series: str,
+    minutes: float,
+    number: int = 0,
+    severity: Severity = "medium",
+    kind: AnomalyType = "level_shift",
+) -> Anomaly:
     at = START + timedelta(minutes=minutes)
     return Anomaly(
         id=f"A-{number}",
         timestamp=at,
         detected_at=at + STEP,
-        anomaly_type="level_shift",
-        severity="medium",
+        anomaly_type=kind,
+        severity=severity,
         confidence=0.9,
         rule="r",
         method="combined",
         score=5.0,
         direction="up",
         affected_metrics=(series,),
+        data_sources=("pnl_data",) if series.startswith("pnl") else (),
     )
 
 
@@ -67,3 +75,39 @@ def test_the_same_series_hours_later_is_another_incident() -> None:
 @given(st.permutations([MM, GATEWAY, CARRY, anomaly('pnl{strategy="mm"}', 300, 9)]))
 def test_the_order_of_arrival_does_not_matter(order: list[Anomaly]) -> None:
     assert groups(*order) == groups(MM, GATEWAY, CARRY, anomaly('pnl{strategy="mm"}', 300, 9))
+
+
+def test_a_strong_anomaly_is_not_swallowed_by_a_weak_incident_before_it() -> None:
+    weak = anomaly('order_queue_depth{venue="bybit"}', -20, 8, "low")
+    incident = Incident(id="I-1", title="t", severity="low", started_at=weak.timestamp)
+    plans = Grouping(DESK, timedelta(minutes=30), STEP)([GATEWAY], [(incident, [weak])])
+    assert [plan.incident_id for plan in plans] == [None]
+
+
+def test_weak_anomalies_around_it_join_a_strong_one() -> None:
+    weak = anomaly('order_queue_depth{venue="bybit"}', 10, 8, "low")
+    assert groups(weak, GATEWAY) == {frozenset({"A-8", "A-2"})}
+
+
+def test_what_comes_late_joins_downstream_and_not_upstream() -> None:
+    late_loss = anomaly('pnl{strategy="mm"}', 60, 8)
+    late_gateway = anomaly('order_ack_latency_ms{venue="bybit"}', 65, 9)
+    assert groups(GATEWAY, late_loss) == {frozenset({"A-2", "A-8"})}
+    assert groups(MM, late_gateway) == {frozenset({"A-1"}), frozenset({"A-9"})}
+
+
+def test_an_anomaly_joins_the_incident_that_began_nearest_in_time() -> None:
+    second = anomaly('order_ack_latency_ms{venue="okx"}', 60, 8)
+    loss = anomaly('pnl{strategy="carry"}', 65, 9)
+    early = anomaly('inventory_usd{strategy="carry"}', 0, 7)
+    assert groups(early, second, loss) == {frozenset({"A-7"}), frozenset({"A-8", "A-9"})}
+
+
+def test_money_leads_where_it_is_strong_and_a_named_trouble_before_a_shift_or_a_set() -> None:
+    latency = anomaly('order_ack_latency_ms{venue="bybit"}', 5, 2, "high", "execution_delay")
+    joint = anomaly('orders{strategy="mm"}', 0, 3, "critical", "multivariate")
+    shift = anomaly('order_queue_depth{venue="bybit"}', 0, 4, "critical")
+    weak_loss = anomaly('pnl{strategy="mm"}', 0, 5, "low", "sudden_loss")
+    loss = anomaly('pnl{strategy="mm"}', 0, 6, "medium", "sudden_loss")
+    assert lead_anomaly([latency, joint, shift, weak_loss]) == latency
+    assert lead_anomaly([latency, joint, shift, loss]) == loss
