@@ -8,7 +8,8 @@ import numpy as np
 from detectors.surprise import budget_surprise
 from domain.series import BoolArray, FloatArray
 
-STEP = 0.35
+STEP = 0.5
+START = -0.1
 LOWEST, HIGHEST = -1.5, 4.0
 LEAST_WEIGHT = 0.25
 
@@ -27,11 +28,11 @@ class AlarmBudget:
     def __init__(self, alarm_budget: float, step_s: float, n: int = 0) -> None:
         self.base = budget_surprise(alarm_budget, step_s)
         self._share = 10.0**-self.base
-        self.raised = np.zeros(n)
+        self.raised = np.full(n, START)
 
     def grow(self, n: int) -> None:
         """Append series up to n."""
-        self.raised = np.concatenate([self.raised, np.zeros(n - len(self.raised))])
+        self.raised = np.concatenate([self.raised, np.full(n - len(self.raised), START)])
 
     def copy(self) -> Self:
         """An independent copy."""
@@ -49,7 +50,7 @@ class AlarmBudget:
             alarmed: shape (n,), series that started an alarm in it.
             surprise: shape (n,), how surprising they were.
         """
-        beyond = np.nan_to_num(surprise, nan=0.0) - self.threshold
+        beyond = np.where(np.isfinite(surprise), surprise, 0.0) - self.threshold
         weight = np.maximum(LEAST_WEIGHT, np.power(10.0, -0.5 * np.maximum(beyond, 0.0)))
         self.raised = np.clip(self.raised + STEP * (alarmed * weight - self._share), LOWEST, HIGHEST)
 

@@ -18,7 +18,7 @@ from detectors.tail import Tail
 from domain.series import BoolArray, FloatArray
 
 STATISTICS = ("innovation", "level", "long_level", "variance", "range", "season", "frozen")
-WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5, 2.0, 1.0, 0.5])
+WEIGHTS = np.array([1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 0.7])
 FROZEN = STATISTICS.index("frozen")
 SATURATION = 20.0
 STRENGTH_UNIT = 3.0
@@ -27,6 +27,7 @@ MEMORY = 600
 MEAN_TO_SIGMA = 1.2533
 REACH = 4.0
 WARM = 20
+BOUND = 3.0
 RELATIVE_FLOOR = 1e-9
 STATE = (
     "origin count run longest repeats slow short short_scale long long_scale scale burst calm ratio "
@@ -180,7 +181,10 @@ class Monitor:
         forecast = self._forecaster.forecast(seasonal)
         floor = RELATIVE_FLOOR * np.maximum(np.abs(y), np.abs(s["origin"])) + 1e-300
         away = y - seasonal
-        short, long = s["short"] + SHORT * (away - s["short"]), s["long"] + LONG * (away - s["long"])
+        bound = np.where((s["count"] > WARM) & (s["wide"] > 0), BOUND * s["wide"], np.inf)
+        bounded = np.clip(away, -bound, bound)
+        short = s["short"] + SHORT * (bounded - s["short"])
+        long = s["long"] + LONG * (bounded - s["long"])
         miss = np.minimum(np.abs(y - forecast), 20 * s["scale"])
         burst = s["burst"] + BURST * (miss - s["burst"])
         ratio = np.log((burst + floor) / (s["calm"] + floor))

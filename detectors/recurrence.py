@@ -10,7 +10,7 @@ from domain.series import FloatArray
 BLOCK = 48
 KEPT = 16
 ALIKE = 0.9
-WEIGHT = 1.0
+WEIGHT = 0.5
 
 
 class Recurrence:
@@ -45,7 +45,8 @@ class Recurrence:
 
     def learn(self, strength: FloatArray) -> None:
         """Take in one column of (undiscounted) strengths; NaN counts as quiet."""
-        np.maximum(self._current, np.nan_to_num(strength, nan=0.0), out=self._current, casting="unsafe")
+        quiet = np.where(np.isfinite(strength), strength, 0.0)
+        np.maximum(self._current, quiet, out=self._current, casting="unsafe")
         self._columns += 1
         if self._columns % BLOCK:
             return

@@ -5,14 +5,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from detectors.budget import AlarmBudget
-from detectors.monitor import STATISTICS, STRENGTH_UNIT, WEIGHTS, Monitor
+from detectors.alarms import Alarms
+from detectors.monitor import STATISTICS, WEIGHTS, Monitor
 from detectors.neighbours import Neighbours
 from detectors.recurrence import Recurrence
 from detectors.seasonal import MOST_SLOTS, Calendar
 from detectors.settings import DetectionSettings
-from detectors.surprise import MAX_SURPRISE
-from detectors.tail import Tail
 from domain.errors import DetectorError
 from domain.series import FloatArray
 from domain.timestamps import from_microseconds
@@ -21,7 +19,6 @@ STRONGEST = 3
 JOINT_WEIGHT = 4.0
 CADENCE_ROWS = 32
 USUAL_STEP_S = 300.0
-HOLD = 48
 JOINT = "neighbours"
 
 
@@ -66,13 +63,9 @@ class TableScorer:
         self._monitor.grow(n_columns)
         self._neighbours = Neighbours(n_columns)
         self._recurrence = Recurrence(1)
-        self._tail = Tail.empty((1,))
-        self._budget = AlarmBudget(settings.alarm_budget, USUAL_STEP_S, 1)
+        self._alarms = Alarms(1, settings.alarm_budget, USUAL_STEP_S, settings.min_points)
         self._gaps: list[float] = []
         self._previous: int | None = None
-        self._rows = 0
-        self._alarmed_at = -HOLD - 1
-        self._alarmed_by = 0.0
         self._joint_weight = JOINT_WEIGHT * np.sqrt(n_columns)
 
     def step(self, micros: int, x: FloatArray) -> RowScore:
@@ -85,7 +78,7 @@ class TableScorer:
         self._clock(micros)
         column = self._monitor.step(x, self._calendar.moment(from_microseconds(micros)))
         distance, shares = self._neighbours.step(x)
-        own = np.nan_to_num(column.strength, nan=0.0)
+        own = np.where(np.isfinite(column.strength), column.strength, 0.0)
         together = self._joint_weight * distance
         strongest = np.sort(own)[-STRONGEST:]
         plain = float(strongest.mean()) + together
@@ -96,35 +89,15 @@ class TableScorer:
         score = float(self._recurrence.discounted(np.array([plain]))[0])
         self._recurrence.learn(np.array([plain]))
         seen = bool(np.isfinite(x).any())
-        return self._judge(score, method, top) if seen else self._quiet(top)
-
-    def _quiet(self, top: int) -> RowScore:
-        self._rows += 1
-        return RowScore(0.0, 1.0, False, JOINT, top)
-
-    def _judge(self, score: float, method: str, top: int) -> RowScore:
-        strength = np.array([score / STRENGTH_UNIT])
-        surprise = self._tail.surprise(strength)
-        self._tail.learn(strength, np.array([True]))
-        ripe = self._rows >= self._settings.min_points
-        hit = ripe and bool(surprise[0] >= self._budget.threshold[0])
-        alarm = started = False
-        if hit:
-            started = self._rows - self._alarmed_at > HOLD
-            alarm = started or score > self._alarmed_by
-        if alarm:
-            self._alarmed_by = score
-            self._alarmed_at = self._rows
-        self._budget.spend(np.array([started]), surprise)
-        self._rows += 1
-        p = float(np.power(10.0, -min(float(surprise[0]), MAX_SURPRISE)))
-        return RowScore(score, min(p, 1.0), alarm, method, top)
+        alarm, surprise = self._alarms.judge(np.array([score if seen else np.nan]))
+        if not seen:
+            return RowScore(0.0, 1.0, is_anomaly=False, method=method, column=top)
+        p = min(10.0 ** -float(surprise[0]), 1.0)
+        return RowScore(score, p, is_anomaly=bool(alarm[0]), method=method, column=top)
 
     def _clock(self, micros: int) -> None:
         """Learn the cadence from the first rows; the budget is per day, not per row."""
         if self._previous is not None and len(self._gaps) < CADENCE_ROWS and micros > self._previous:
             self._gaps.append((micros - self._previous) / 1e6)
-            raised = self._budget.raised
-            self._budget = AlarmBudget(self._settings.alarm_budget, float(np.median(self._gaps)), 1)
-            self._budget.raised = raised
+            self._alarms.set_step(float(np.median(self._gaps)))
         self._previous = micros

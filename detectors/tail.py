@@ -49,14 +49,20 @@ class Tail:
         beyond = START + LOG10_E * (nominal - self.quantile) / self.excess
         return np.minimum(np.where(nominal > self.quantile, beyond, body), MAX_SURPRISE)
 
-    def learn(self, nominal: FloatArray, mask: BoolArray) -> None:
-        """Take in one surprise per series where `mask` holds (finite and meant to be learned)."""
+    def learn(self, nominal: FloatArray, mask: BoolArray, pace: FloatArray | float = 1.0) -> None:
+        """Take in one surprise per series.
+
+        Args:
+            nominal: finite where `mask` holds.
+            mask: series to learn.
+            pace: 1 to learn in full, less near an alarm.
+        """
         over = mask & (nominal > self.quantile)
-        rate = 1.0 / np.minimum(self.count + PRIOR_POINTS, MEMORY)
-        excess_rate = 1.0 / np.minimum(SHARE * self.count + PRIOR_EXCESSES, SHARE * MEMORY)
+        rate = pace / np.minimum(self.count + PRIOR_POINTS, MEMORY)
+        excess_rate = pace / np.minimum(SHARE * self.count + PRIOR_EXCESSES, SHARE * MEMORY)
         beyond = np.minimum(nominal - self.quantile, WINSOR * self.excess)
         moved = self.quantile + mask * (rate * self.excess / SHARE) * (over - SHARE)
         grown = self.excess + excess_rate * (beyond - self.excess)
         self.excess = np.where(over, np.maximum(grown, SMALLEST_EXCESS), self.excess)
         self.quantile = np.maximum(moved, 0.05)
-        self.count = self.count + mask
+        self.count = self.count + mask * pace
