@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from api.live import LiveFeed
+from db.anomalies import AnomalyFilter, AnomalyStore
+from db.cycles import CycleStore
 from db.detections import CycleWriter
 from db.records import SavedDetections
 from domain.anomaly import Anomaly
@@ -13,8 +15,11 @@ from domain.topology import Topology
 from service.alerting import Alerting
 from service.cases import CaseBuilder
 from service.grouping import Grouping
+from service.reconciling import reconciled
 from service.settings import Settings
 from service.windows import Windows
+
+FIRST_LOOK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +32,12 @@ class Saver:
     cases: CaseBuilder
     windows: Windows
     live: LiveFeed
+    anomalies: AnomalyStore
+    cycles: CycleStore
 
     def __call__(self, anomalies: Sequence[Anomaly], now: datetime) -> SavedDetections:
         schedule = self.settings.scheduler
+        anomalies = self._reconciled(anomalies, now)
         grouping = Grouping(
             self._topology() if anomalies else Topology(),
             timedelta(seconds=schedule.incident_gap_seconds),
@@ -44,6 +52,24 @@ class Saver:
             self.live.publish("incident.updated", {"id": incident.id, "status": incident.status})
         self.alerting.worker.wake()
         return saved
+
+    def _reconciled(self, found: Sequence[Anomaly], now: datetime) -> Sequence[Anomaly]:
+        if not found:
+            return found
+        schedule = self.settings.scheduler
+        oldest = min(one.timestamp for one in found) - timedelta(hours=schedule.lookback_hours)
+        known = [*self.anomalies.iterate(AnomalyFilter(start=oldest)), *self.anomalies.open()]
+        return reconciled(
+            found,
+            known,
+            judged_until=self._judged_until(now) if self.windows.judging_again else None,
+            tolerance=timedelta(seconds=2 * schedule.interval_seconds),
+        )
+
+    def _judged_until(self, now: datetime) -> datetime:
+        """The last cycle that was done; at the very first start, what is older than an hour only teaches."""
+        done = self.cycles.last("done")
+        return now - FIRST_LOOK if done is None else done.scheduled_for
 
     def _topology(self) -> Topology:
         series: list[Series] = []

@@ -38,6 +38,7 @@ class Windows:
         self._unscored: dict[int, datetime] = {}
         self._old: list[SampleBatch] = []
         self._relearn = False
+        self._again = False
         self._cursor = 0
 
     @property
@@ -54,7 +55,7 @@ class Windows:
             self._windows, self._unscored, self._old = {}, {}, []
             for step_s in sorted({one.step_s for one in self._series.all()}):
                 self._load_step(step_s, now)
-            self._relearn = True
+            self._relearn = self._again = True
 
     def _load_step(self, step_s: int, now: datetime) -> None:
         window = self._window_of(step_s, now)
@@ -116,7 +117,8 @@ class Windows:
     def relearn(self) -> None:
         """Have baselines learned and everything scored again, for example after rules changed."""
         with self._guard:
-            self._relearn, self._old = True, []
+            self._relearn = self._again = True
+            self._old = []
             self._unscored = {step: window.start for step, window in self._windows.items()}
 
     def history_to_learn(self, now: datetime) -> Iterator[Window]:
@@ -164,6 +166,12 @@ class Windows:
         """What `to_score` gave last was scored and its result is stored."""
         with self._guard:
             self._unscored.clear()
+            self._again = False
+
+    @property
+    def judging_again(self) -> bool:
+        """Whether what is to be scored was judged before, by another process or under other rules."""
+        return self._again
 
     def view(self, step_s: int) -> Window | None:
         """A copy of one window as it is now."""

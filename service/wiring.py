@@ -18,6 +18,7 @@ from api.app import create_app
 from api.live import LiveFeed
 from api.stores import Stores
 from collectors.build import build_runner
+from collectors.runner import SourceRunner
 from db.database import Database
 from db.detections import CycleWriter
 from db.leader import LeaderLock
@@ -83,6 +84,20 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every part stands on."""
+
+    settings: Settings
+    database: Database
+    stores: Stores
+    windows: Windows
+    live: LiveFeed
+    clock: Clock
+    speed: float
+    owner: str
+
+
 def build_service(
     settings: Settings, *, clock: Clock = system_clock, speed: float = 1.0, desk: DemoDesk | None = None
 ) -> Service:
@@ -91,83 +106,117 @@ def build_service(
     Raises:
         ConfigurationError: something of the configuration cannot work, in one line.
     """
-    database = open_database(settings)
-    stores = Stores.of(database)
-    live = LiveFeed()
-    schedule = settings.scheduler
-    windows = Windows(
-        stores.samples,
-        stores.series,
-        timedelta(hours=schedule.lookback_hours),
-        timedelta(days=settings.detection.history_days),
-    )
-    rules = Rules(stores, settings, windows)
+    ground = _ground(settings, clock, speed)
+    stores = ground.stores
+    rules = Rules(stores, settings, ground.windows)
     rules.seed()
-    stories = Storyteller(stores.incidents, stores.anomalies, stores.diagnoses, windows)
-    alerting = Alerting(settings.alerts, OutboxStore(database), stories, clock)
-    cases = build_cases(settings, stores, windows, clock)
-    investigations = Investigations(
-        InvestigationParts(
-            diagnoses=stores.diagnoses,
-            anomalies=stores.anomalies,
-            runs=stores.runs,
-            alerting=alerting,
-            gather=cases.gather,
-            runbooks=load_runbooks(settings.runbooks),
-            reasoner=StatisticalReasoner(),
-            checkpoints=_checkpoints(database),
-            clock=clock,
-            finished=lambda diagnosis: _tell_diagnosis(live, diagnosis),
-            per_cycle=schedule.diagnoses_per_cycle,
-        )
-    )
-    states = SourceStates(SourceStateStore(database), clock)
-    sources = build_runner(settings.sources, os.environ, states, default_step_s=schedule.interval_seconds)
-    upkeep = Upkeep(database, stores, settings.retention)
-    saver = Saver(CycleWriter(database), settings, alerting, cases, windows, live)
-    pipeline = Pipeline(
-        Stages(
-            sources=sources,
-            ingest=Ingest(stores.samples, stores.events),
-            windows=windows,
-            engine=rules.engine,
-            save=saver,
-            diagnose=investigations.of_cycle,
-            finish=lambda cycle: _finish(stores, live, upkeep, cycle),
-            clock=clock,
-        )
-    )
-    leader = LeaderLock(database)
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    scheduler = Scheduler(
-        interval_s=schedule.interval_seconds,
-        speed=speed,
-        clock=clock,
-        slots=stores.cycles,
-        leader=leader,
-        owner=owner,
-        run=pipeline.run_cycle,
-        led=lambda: _take_over(stores, windows, rules, investigations, clock),
-    )
+    stories = Storyteller(stores.incidents, stores.anomalies, stores.diagnoses, ground.windows)
+    alerting = Alerting(settings.alerts, OutboxStore(ground.database), stories, clock)
+    cases = build_cases(settings, stores, ground.windows, clock)
+    investigations = _investigations(ground, alerting, cases)
+    sources = _sources(ground)
+    pipeline = _pipeline(ground, sources, rules, investigations, _saver(ground, alerting, cases))
+    leader = LeaderLock(ground.database)
     parts = Parts(
         settings=settings,
-        database=database,
+        database=ground.database,
         stores=stores,
         sources=sources,
-        windows=windows,
+        windows=ground.windows,
         rules=rules,
         pipeline=pipeline,
-        scheduler=scheduler,
+        scheduler=_scheduler(ground, leader, pipeline, rules, investigations),
         investigations=investigations,
         alerting=alerting,
-        live=live,
+        live=ground.live,
         clock=clock,
-        claim=lambda now: stores.cycles.claim_slot(now, owner, now),
+        claim=lambda now: stores.cycles.claim_slot(now, ground.owner, now),
         desk=desk,
     )
     analyst = Analyst(parts)
     app = create_app(analyst, stores, settings.server, settings.tokens)
-    return Service(app, live, analyst, parts, leader)
+    return Service(app, ground.live, analyst, parts, leader)
+
+
+def _ground(settings: Settings, clock: Clock, speed: float) -> _Ground:
+    database = open_database(settings)
+    stores = Stores.of(database)
+    lookback = timedelta(hours=settings.scheduler.lookback_hours)
+    windows = Windows(
+        stores.samples, stores.series, lookback, timedelta(days=settings.detection.history_days)
+    )
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    return _Ground(settings, database, stores, windows, LiveFeed(), clock, speed, owner)
+
+
+def _investigations(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> Investigations:
+    return Investigations(
+        InvestigationParts(
+            diagnoses=ground.stores.diagnoses,
+            anomalies=ground.stores.anomalies,
+            runs=ground.stores.runs,
+            alerting=alerting,
+            gather=cases.gather,
+            runbooks=load_runbooks(ground.settings.runbooks),
+            reasoner=StatisticalReasoner(),
+            checkpoints=_checkpoints(ground.database),
+            clock=ground.clock,
+            finished=lambda diagnosis: _tell_diagnosis(ground.live, diagnosis),
+            per_cycle=ground.settings.scheduler.diagnoses_per_cycle,
+        )
+    )
+
+
+def _sources(ground: _Ground) -> SourceRunner:
+    states = SourceStates(SourceStateStore(ground.database), ground.clock)
+    step_s = ground.settings.scheduler.interval_seconds
+    return build_runner(ground.settings.sources, os.environ, states, default_step_s=step_s)
+
+
+def _saver(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> Saver:
+    return Saver(
+        CycleWriter(ground.database),
+        ground.settings,
+        alerting,
+        cases,
+        ground.windows,
+        ground.live,
+        ground.stores.anomalies,
+        ground.stores.cycles,
+    )
+
+
+def _pipeline(
+    ground: _Ground, sources: SourceRunner, rules: Rules, investigations: Investigations, saver: Saver
+) -> Pipeline:
+    upkeep = Upkeep(ground.database, ground.stores, ground.settings.retention)
+    return Pipeline(
+        Stages(
+            sources=sources,
+            ingest=Ingest(ground.stores.samples, ground.stores.events),
+            windows=ground.windows,
+            engine=rules.engine,
+            save=saver,
+            diagnose=investigations.of_cycle,
+            finish=lambda cycle: _finish(ground.stores, ground.live, upkeep, cycle),
+            clock=ground.clock,
+        )
+    )
+
+
+def _scheduler(
+    ground: _Ground, leader: LeaderLock, pipeline: Pipeline, rules: Rules, investigations: Investigations
+) -> Scheduler:
+    return Scheduler(
+        interval_s=ground.settings.scheduler.interval_seconds,
+        speed=ground.speed,
+        clock=ground.clock,
+        slots=ground.stores.cycles,
+        leader=leader,
+        owner=ground.owner,
+        run=pipeline.run_cycle,
+        led=lambda: _take_over(ground.stores, ground.windows, rules, investigations, ground.clock),
+    )
 
 
 def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clock) -> CaseBuilder:
