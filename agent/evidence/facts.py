@@ -65,11 +65,11 @@ def _target_in_words(measured: Measured) -> str:
 
 
 def _in_words(kind: str, component: str, series: str) -> str:
-    """A series as a sentence calls it: `Feed latency on the okx feed`, or its name where nothing is known."""
+    """A series as a sentence calls it: `Feed latency of the okx feed`, or its name where nothing is known."""
     if kind not in KINDS or component.startswith("metric:"):
         return series
     noun = KINDS[kind].noun
-    return f"{noun[:1].upper()}{noun[1:]} on {place(component)}"
+    return f"{noun[:1].upper()}{noun[1:]} of {place(component)}"
 
 
 def _step(measured: Measured) -> timedelta:

@@ -6,13 +6,17 @@ from agent.evidence.record import ComponentRow, Ledger
 from agent.places import filled, place, places, short_name
 from agent.reasoners.investigation import Fit, Investigation
 from agent.reasoners.signatures import fit_cause, share_out, surroundings
+from agent.vocabulary import class_of
 from domain.diagnosis import Hypothesis
 from prompts.runbook import Runbook
 
 MAX_COMPONENTS = 12
 MAX_NAMED = 3
 LEAST = 0.02
-LEAST_SHARE = 1e-4
+LEAST_SHARE = 1e-9
+MAX_FITS = 80
+# Components of one class that a cause fits nearly as well as the best are hit by the same thing.
+SAME_FIT = 0.7
 UNCALIBRATED = 0.95
 WITHOUT_GRAPH = 0.65
 ONE_MODALITY = 0.85
@@ -31,8 +35,8 @@ def fit_all(ledger: Ledger, runbooks: Sequence[Runbook]) -> tuple[Fit, ...]:
         unknown += unnamed
     total = unknown + sum(one.share for one in out)
     scaled = [one.model_copy(update={"share": one.share / total}) for one in out]
-    kept = [one for one in scaled if one.share > LEAST_SHARE]
-    return tuple(sorted(kept, key=lambda one: (-one.share, one.cause, one.component)))
+    scaled.sort(key=lambda one: (-one.share, one.cause, one.component))
+    return tuple(one for one in scaled if one.share > LEAST_SHARE)[:MAX_FITS]
 
 
 def form(investigation: Investigation) -> tuple[tuple[Hypothesis, ...], tuple[str, ...]]:
@@ -67,7 +71,12 @@ def _draft(investigation: Investigation, cause: str, confidence: float) -> Hypot
     fits = [fit for fit in investigation.fits if fit.cause == cause]
     best = fits[0]
     row = investigation.ledger.row(best.component)
-    shared = [fit.component for fit in fits if fit.share > 0.15 * best.share][:6]
+    shared = [
+        fit.component
+        for fit in fits
+        if fit is best
+        or (fit.score >= SAME_FIT * best.score and class_of(fit.component) == class_of(best.component))
+    ]
     title = filled(runbook.title if runbook else cause, places(shared), short_name(best.component))
     supporting = tuple(dict.fromkeys(identifier for fit in fits[:3] for identifier in fit.supporting))
     own = tuple(row.evidence_ids) if row else ()
