@@ -151,3 +151,24 @@ def test_sigterm_drains_and_the_next_start_goes_on(tmp_path: Path, database_url:
         assert process.terminate() == 0
     with ServiceProcess("serve", "--config", str(config)) as process:
         _no_doubles(process)
+
+
+def test_restarts_find_nothing_new_in_old_data(tmp_path: Path, database_url: str) -> None:
+    config = write_config(tmp_path, [LATENCY_RULE], url=database_url)
+    with ServiceProcess("serve", "--config", str(config)) as process:
+        _push_day(process)
+        process.post("/api/v1/cycles")
+        before = _told(process)
+    for _ in range(2):
+        with ServiceProcess("serve", "--config", str(config)) as process:
+            process.post("/api/v1/cycles")
+            assert _told(process) == before
+
+
+def _told(process: ServiceProcess) -> set[tuple[str, str]]:
+    anomalies = process.get("/api/v1/anomalies", limit=500)["items"]
+    incidents = process.get("/api/v1/incidents", limit=500)["items"]
+    assert anomalies
+    return {(one["id"], one["timestamp"]) for one in anomalies} | {
+        (one["id"], one["started_at"]) for one in incidents
+    }
