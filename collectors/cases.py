@@ -277,8 +277,8 @@ def _fill(path: Path, cells: Sequence[Sequence[str]], grid: FloatArray, columns:
             values = [float(text) if text.strip() else np.nan for text in row[1 : 1 + width]]
         except ValueError:
             raise InvalidInput(str(path), f"row {i + 2} has a cell that is not a number") from None
-        if len(values) != width:
-            raise InvalidInput(str(path), f"row {i + 2} has {len(values)} values for {width} series")
+        if len(row) != width + 1:
+            raise InvalidInput(str(path), f"row {i + 2} has {len(row) - 1} values for {width} series")
         taken = np.asarray(values)
         finite = np.isfinite(taken)
         grid[finite, int(columns[i])] = taken[finite]
