@@ -1,8 +1,8 @@
 """Folding the journal into chunks, in many short transactions beside running ingest.
 
 A new compaction takes the epoch away from an older one, which then stops at its next transaction: two
-never write in turn. Folding a journal row twice changes nothing, so a killed compaction is simply begun
-again.
+never write in turn, and as nothing else changes chunks, they may be read and merged before the writer's turn
+comes. Folding a journal row twice changes nothing, so a killed compaction is simply begun again.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ from db.postgres import BINARY
 from db.statements import upsert
 from domain.errors import Conflict
 
-PAIRS = 200
+PAIRS = 100
+TRIM = 100
 ROUND_SAMPLES = 2_000_000
 Piece = tuple[int, int, Columns]
 
@@ -61,9 +62,11 @@ class Compaction:
         return start, up_to, Columns.joined(parts)
 
     def _fold(self, epoch: int, pieces: Sequence[Piece]) -> None:
+        with self._database.read() as connection:
+            rows = _folded(connection, pieces)
         with self._database.write() as connection:
             _check_epoch(connection, epoch)
-            upsert(connection, CHUNK, ("day", "series_id", "start"), _folded(connection, pieces))
+            upsert(connection, CHUNK, ("day", "series_id", "start"), rows)
 
     def _advance(self, epoch: int, up_to: int) -> None:
         with self._database.write() as connection:
@@ -82,8 +85,8 @@ class Compaction:
             ).all()
         kept = np.cumsum([row.samples for row in rows])
         old = [row.id for row, held in zip(rows, kept, strict=True) if held > self._keep][::-1]
-        for i in range(0, len(old), 500):
-            block = old[i : i + 500]
+        for i in range(0, len(old), TRIM):
+            block = old[i : i + TRIM]
             with self._database.write() as connection:
                 _check_epoch(connection, epoch)
                 connection.execute(update(STATE).values(trimmed_to=block[-1]))
