@@ -15,7 +15,7 @@ from agent.model.settings import ModelPrice
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt. While `answer` is None it is under way or its process died; its cost is what was reserved."""
+    """One attempt; while `answer` is None it is under way, and its cost is what was reserved."""
 
     at: datetime
     model: str

@@ -1,7 +1,7 @@
 """An investigation between two steps: plain data that a checkpoint can hold and any step can continue."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,6 +54,7 @@ class Investigation(BaseModel):
     confidence: float = Field(default=0.0, ge=0, le=1)
     calibrated: bool = False
     caps: tuple[str, ...] = ()
+    notes: dict[str, Any] = Field(default_factory=dict, description="What a reasoner needs in later steps.")
 
     @classmethod
     def begin(cls, request: DiagnosisRequest, ledger: Ledger, runbooks: Sequence[Runbook]) -> "Investigation":
