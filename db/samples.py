@@ -123,7 +123,7 @@ class SampleStore:
 
     def _batch(self, columns: Columns) -> SampleBatch:
         numbers, index = np.unique(columns.ids, return_inverse=True)
-        series = tuple(self._series.get(int(number)) for number in numbers)
+        series = tuple(self._series.get_many(numbers.tolist()))
         return SampleBatch(series, index.astype(np.int64), columns.times, columns.values)
 
     def _flush(self, parts: Sequence[Columns]) -> list[Appended]:

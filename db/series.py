@@ -71,6 +71,12 @@ class SeriesStore:
             raise NotFound("series", str(series_id))
         return _series(row)
 
+    def get_many(self, series_ids: Sequence[int]) -> list[Series]:
+        """Several series, with at most one read of the database; raises NotFound."""
+        if any(one not in self._by_id for one in series_ids):
+            self.all()
+        return [self.get(one) for one in series_ids]
+
     def named(self, names: Sequence[str]) -> dict[str, Series]:
         """The registered ones among canonical names such as `pnl{strategy="mm_btc"}`."""
         with self._database.read() as connection:

@@ -106,6 +106,7 @@ def sqlite_engine(url: URL, settings: DatabaseSettings) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-16000",
+            "journal_size_limit=67108864",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
