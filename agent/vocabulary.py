@@ -174,6 +174,12 @@ def words(metric: str) -> str:
 
 
 @lru_cache(maxsize=65_536)
+def stem(metric: str) -> str:
+    """A metric name without the statistic: `latency` for both `latency_p50` and `latency_Average`."""
+    return re.sub(r"(^|_)(p\d+|avg|average|mean|median|max|min|sum)(?=_|$)", "", words(metric)).strip("_")
+
+
+@lru_cache(maxsize=65_536)
 def class_of(component: str) -> str:
     """The class of a component from its prefix: `gateway`, `feed`, `host`, ...; empty where unknown."""
     lowered = component.lower()

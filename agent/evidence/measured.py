@@ -11,7 +11,7 @@ from agent.evidence.settings import EvidenceSettings
 from agent.evidence.shift import Shifts, measure, peer_groups
 from agent.evidence.stillness import Stillness, stillness
 from agent.evidence.tails import false_discovery_rate
-from agent.vocabulary import Kind, component_of, is_outcome, kind_of
+from agent.vocabulary import Kind, component_of, is_outcome, kind_of, stem
 from domain.series import BoolArray, FloatArray, Window
 
 
@@ -92,7 +92,7 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
         window=window,
         components=components,
         kinds=kinds,
-        candidates=_candidates(components, kinds, outcomes, targets if case.target_is_symptom else ()),
+        candidates=_candidates(window, components, outcomes, targets if case.target_is_symptom else ()),
         outcomes=outcomes,
         targets=targets,
         target_component=target_component,
@@ -152,13 +152,15 @@ def _reference_columns(case: Case, onset: onsets.Onset, columns: int) -> BoolArr
 
 
 def _candidates(
+    window: Window,
     components: tuple[str, ...],
-    kinds: tuple[Kind, ...],
     outcomes: BoolArray,
-    targets: tuple[int, ...],
+    symptoms: tuple[int, ...],
 ) -> BoolArray:
-    """What is not money, not a symptom, and not another view of one: same kind on the same component."""
-    views = {(components[row], kinds[row].name) for row in targets}
-    same = np.array([(components[i], kinds[i].name) in views for i in range(len(components))], dtype=bool)
+    """What is not money, not a symptom, and not another statistic of one, as the median is of a p99."""
+    views = {(components[row], stem(window.series[row].key.metric)) for row in symptoms}
+    same = np.array(
+        [(components[i], stem(one.key.metric)) in views for i, one in enumerate(window.series)], dtype=bool
+    )
     out: BoolArray = ~outcomes & ~same
     return out

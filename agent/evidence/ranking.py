@@ -46,7 +46,8 @@ def rank_components(
         ranked = _rank_by_echo(measured, topology, shared, spoken, settings)
     else:
         ranked = _rank_by_evidence(measured, topology, spoken, settings)
-    ranked.sort(key=lambda one: (-one.score, one.component))
+    target = measured.target_component
+    ranked.sort(key=lambda one: (-round(one.score, 9), one.component != target, one.component))
     known = shared is not None or bool(topology.edges)
     temperature = settings.temperature if known else settings.temperature_without_graph
     return _with_confidence(ranked, temperature, settings.none_score)

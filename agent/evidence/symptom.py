@@ -16,6 +16,8 @@ from domain.series import FloatArray
 from domain.topology import Topology
 
 SHORTEST = 18
+# A call graph, not a handful of services: among few, all run in step and the shape tells nothing.
+FEWEST = 6
 IN_STEP = 0.4
 
 
@@ -39,7 +41,7 @@ def echoes(measured: Measured) -> Mapping[str, Echo] | None:
         for i, one in enumerate(measured.window.series)
         if one.key.metric == metric and measured.candidates[i] and i not in measured.targets
     ]
-    if len(rows) < 3 or 2 * len({measured.components[i] for i in rows}) < len(others):
+    if len(rows) < FEWEST or 2 * len({measured.components[i] for i in rows}) < len(others):
         return None
     first = max(measured.last - max(SHORTEST, 3 * (measured.last - measured.onset.column)), 0)
     values = measured.window.values[:, first : measured.last]
