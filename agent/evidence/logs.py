@@ -19,6 +19,7 @@ from domain.timestamps import to_microseconds
 _ERROR_LEVELS = frozenset({"ERROR", "ERR", "CRITICAL", "FATAL", "SEVERE", "EMERG", "ALERT"})
 _ERROR_WORDS = ("exception", "panic", "traceback", "fatal", "fail", "refused", "timed out")
 MINUTE = 60_000_000
+FEW_LINES = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def template_shifts(
         return []
     bursts = [_burstiness(one, reference_start, onset, end) for one in logs]
     volume = _volume_ratios(rows)
-    pairs = [_expected(row, volume[row.component]) for row in rows]
+    pairs = [_expected(row, ratio) for row, ratio in zip(rows, volume, strict=True)]
     g = np.array([_signed_g(row, more, fewer) for row, (more, fewer) in zip(rows, pairs, strict=True)])
     g /= np.array(bursts)
     p = _p_values(g)
@@ -61,7 +62,7 @@ def template_shifts(
             level=row.level,
             template=row.template,
             observed=row.count_window,
-            expected=pairs[i][0],
+            expected=pairs[i][0 if g[i] > 0 else 1],
             minutes=row.minutes_window,
             g=float(g[i]),
             p_value=float(p[i]),
@@ -116,14 +117,23 @@ def _rate_expectation(row: LogSummary) -> float:
     return (row.count_reference + 0.5) / max(row.minutes_reference, 1.0) * row.minutes_window
 
 
-def _volume_ratios(rows: Sequence[LogSummary]) -> Mapping[str, float]:
-    """Per component, all its lines over all that were to be expected."""
+def _volume_ratios(rows: Sequence[LogSummary]) -> list[float]:
+    """For each template, all other lines of its component over those that were to be expected.
+
+    Where a component has hardly any other lines, its own are all that tells how often it was called.
+    """
     seen: dict[str, float] = {}
     due: dict[str, float] = {}
     for row in rows:
-        seen[row.component] = seen.get(row.component, 1.0) + row.count_window
-        due[row.component] = due.get(row.component, 1.0) + _rate_expectation(row)
-    return {component: seen[component] / due[component] for component in seen}
+        seen[row.component] = seen.get(row.component, 0.0) + row.count_window
+        due[row.component] = due.get(row.component, 0.0) + _rate_expectation(row)
+    out = []
+    for row in rows:
+        others = due[row.component] - _rate_expectation(row)
+        told = row.count_window if others < FEW_LINES else 0.0
+        base = due[row.component] if others < FEW_LINES else others
+        out.append((seen[row.component] - row.count_window + told + 1) / (base + 1))
+    return out
 
 
 def _expected(row: LogSummary, volume: float) -> tuple[float, float]:
