@@ -35,6 +35,7 @@ from domain.timestamps import from_microseconds, parse_rfc3339
 from service.alerting import Alerting
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
+from service.ingesting import SOURCE_DOWN
 from service.investigations import Investigations
 from service.pipeline import Pipeline
 from service.scheduler import Scheduler
@@ -58,7 +59,7 @@ class Rules:
     def seed(self) -> None:
         """Store the built-in rules at the first start, and the configured ones at every start."""
         known = {rule.name: rule for rule in self._stores.rules.all()}
-        wanted = (*(default_rules() if not known else ()), *self._settings.rules)
+        wanted = (*((*default_rules(), SOURCE_DOWN) if not known else ()), *self._settings.rules)
         for rule in wanted:
             if known.get(rule.name) != rule:
                 self._stores.rules.put(rule)

@@ -1,6 +1,6 @@
 """Stores what sources bring, and keeps their states where a restart finds them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,9 +11,20 @@ from db.events import EventStore
 from db.records import SourceState as StoredState
 from db.samples import SampleStore
 from db.sources import SourceStateStore
-from domain.cycle import SourceState
+from domain.cycle import SourceHealth, SourceState
+from domain.rule import Rule
+from domain.series import SampleBatch, Series, SeriesKey
 
 log = structlog.get_logger()
+UP_METRIC = "source_up"
+SOURCE_DOWN = Rule(
+    name="source-down",
+    metric=UP_METRIC,
+    method="threshold",
+    threshold=0.5,
+    direction="down",
+    anomaly_type="stale_feed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,16 @@ class Ingest:
             self.samples.append(result.samples)
         if result.events:
             self.events.append(result.events)
+
+    def health(self, healths: Sequence[SourceHealth], now: datetime, step_s: int) -> None:
+        """Keep the health of the sources as series, so that silence is judged like everything else."""
+        rows: list[tuple[Series, datetime, float]] = []
+        for one in healths:
+            labels = {"component": f"source:{one.name}", "source": one.name}
+            up = Series(0, SeriesKey.of(UP_METRIC, labels), "system_metrics", "", step_s)
+            rows.append((up, now, float(one.status != "failed")))
+        if rows:
+            self.samples.append(SampleBatch.of(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collectors.runner import SourceResult, SourceRunner
 from db.records import SavedDetections
 from detectors.engine import DetectionEngine
 from domain.anomaly import Anomaly
-from domain.cycle import Cycle, DetectorState, StepTime
+from domain.cycle import Cycle, DetectorState, SourceHealth, StepTime
 from domain.errors import AnalystError
 from domain.incident import Incident
 from service.windows import Windows
@@ -27,6 +27,8 @@ class Ingest(Protocol):
     """Stores what a source brought, durably, before the source is told to go on."""
 
     def __call__(self, result: SourceResult) -> None: ...
+
+    def health(self, healths: Sequence[SourceHealth], now: datetime, step_s: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Stages:
         diagnose: investigates changed incidents; called after their alerts are stored.
         finish: stores the cycle's row.
         clock: the service's clock.
+        step_s: seconds between two cycles.
     """
 
     sources: SourceRunner
@@ -52,6 +55,7 @@ class Stages:
     diagnose: Callable[[Sequence[Incident], datetime], None]
     finish: Callable[[Cycle], Cycle]
     clock: Callable[[], datetime]
+    step_s: int
 
 
 @dataclass(slots=True)
@@ -122,9 +126,12 @@ class Pipeline:
 
     def _collect(self, now: datetime) -> None:
         """Read all sources; a source that fails is a state of that source, not of the cycle."""
+        healths: list[SourceHealth] = []
         for result in self._stages.sources.run(now, COLLECT_DEADLINE_SECONDS):
             self._stages.ingest(result)
             self._stages.sources.acknowledge(result)
+            healths.append(result.health)
+        self._stages.ingest.health(healths, now, self._stages.step_s)
 
     def _detect(self, now: datetime) -> tuple[list[Anomaly], tuple[DetectorState, ...]]:
         engine = self._stages.engine()

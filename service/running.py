@@ -49,7 +49,11 @@ def run_service(
         ready(url)
         build_server(service.app, service.live, settings.server).run(sockets=[listening])
     finally:
-        service.stop()
+        drained = service.stop()
+    if not drained:
+        # A cycle that does not end must not keep the process; the next start records it as interrupted.
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 

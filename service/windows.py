@@ -153,13 +153,14 @@ class Windows:
                 yield _without_leading_gap(grid.view())
 
     def to_score(self) -> list[tuple[Window, int]]:
-        """Each window that changed, with the first column to look at again."""
+        """Each window that changed, from its first sample on, with the first column to look at again."""
         with self._guard:
             return [
                 (view, max(view.column_of(self._unscored[step_s]), 0))
                 for step_s, window in sorted(self._windows.items())
                 if step_s in self._unscored
-                for view in (window.view(),)
+                for view in (_without_leading_gap(window.view()),)
+                if view.n_steps
             ]
 
     def mark_scored(self) -> None:

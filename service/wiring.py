@@ -64,7 +64,7 @@ class Service:
         parts.alerting.worker.start()
         parts.scheduler.start()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """Leave in order: no new cycle, running work ends or stays resumable, then the lock goes."""
         parts = self.parts
         parts.live.close()
@@ -75,6 +75,7 @@ class Service:
         self.leader.release()
         parts.database.close()
         log.info("stopped", drained=drained)
+        return drained
 
 
 def open_database(settings: Settings) -> Database:
@@ -200,6 +201,7 @@ def _pipeline(
             diagnose=investigations.of_cycle,
             finish=lambda cycle: _finish(ground.stores, ground.live, upkeep, cycle),
             clock=ground.clock,
+            step_s=ground.settings.scheduler.interval_seconds,
         )
     )
 
