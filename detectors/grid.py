@@ -63,10 +63,15 @@ class Grid:
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    where: RowArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     def admit(self, window: Window) -> RowArray:
         """Give new series a row; returns the window's row for every row of the state, -1 where absent."""
-        new = [one for one in window.series if one.name not in self.rows]
+        names = tuple(window.positions)
+        if names == self.names and len(names) == len(window.series):
+            return self.where
+        new = [one for name, one in zip(names, window.series, strict=True) if name not in self.rows]
         for one in new:
             self.rows[one.name] = len(self.series)
             self.series.append(one)
@@ -74,8 +79,9 @@ class Grid:
             for state in (self.state, *self.snapshots):
                 self._extend(state, new)
         where = np.full(len(self.series), -1, dtype=np.intp)
-        places = np.array([self.rows[one.name] for one in window.series], dtype=np.intp)
+        places = np.array([self.rows[name] for name in names], dtype=np.intp)
         where[places] = np.arange(len(places))
+        self.names, self.where = names, where
         return where
 
     def _extend(self, state: State, new: list[Series]) -> None:

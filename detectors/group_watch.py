@@ -19,6 +19,7 @@ GROUP_LABELS = ("component", "strategy", "venue", "host", "database", "service",
 MOST_COLUMNS = 64
 FEWEST_COLUMNS = 3
 REFIT = 12
+CALIBRATED_COLUMNS = 48
 NAMED = 5
 FEWEST_COLUMNS_IN_TIME = 48
 LIMIT_SURPRISE = 2.0
@@ -69,6 +70,8 @@ class GroupWatch:
 
     def observe(self, scene: Scene) -> None:
         """Judge one column of every group and move the episodes on."""
+        if not scene.live and scene.t < scene.window.n_steps - CALIBRATED_COLUMNS:
+            return
         n = len(self._groups)
         ratio, contributions = np.full(n, np.nan), {}
         for g, rows in enumerate(self._groups):

@@ -16,7 +16,7 @@ from detectors.residual import residual_scores
 from detectors.robust_zscore import robust_zscores
 from detectors.scored import Scored
 from detectors.seasonal import seasonal_scores
-from detectors.stale import stale_scores, trailing_gap
+from detectors.stale import stale_scores
 from detectors.threshold import threshold_scores
 from detectors.zscore import zscores
 from domain.rule import Rule
@@ -38,6 +38,7 @@ class View:
         column: what the monitor says about the same series.
         season: shape (n,), seasonal baseline, NaN where unknown.
         wide: shape (n,), mean absolute deviation from it.
+        gap: shape (n,), cells since the last finite one, NaN where there never was one.
         usual_gap: shape (n,), longest ordinary gap.
         ordinal: number of the column since the start, for work that is done every few columns.
         longest: bound on points of the kernel search.
@@ -50,6 +51,7 @@ class View:
     column: Column
     season: FloatArray
     wide: FloatArray
+    gap: FloatArray
     usual_gap: FloatArray
     ordinal: int
     longest: int
@@ -75,9 +77,7 @@ def _threshold(view: View) -> Scored:
 
 
 def _stale(view: View) -> Scored:
-    both = np.concatenate([view.baseline, view.x[:, None]], axis=1)
-    gap = trailing_gap(both)
-    score = np.where(gap >= both.shape[1], np.nan, stale_scores(gap, view.usual_gap))
+    score = stale_scores(view.gap, view.usual_gap)
     nothing = np.full(len(view.x), np.nan)
     return Scored(score, nothing, nothing, nothing, "longest ordinary gap")
 

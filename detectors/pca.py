@@ -5,9 +5,11 @@ after Jackson and Mudholkar (1979) for SPE and the F law for T2.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
+from detectors.scored import sorted_quantiles
 from domain.series import BoolArray, FloatArray
 
 EXPLAINED = 0.9
@@ -50,12 +52,14 @@ def fit_axes(rows: FloatArray) -> Axes | None:
     if used.sum() < 2 or len(rows) < 8:
         return None
     x = rows[:, used]
-    centre = np.nanmedian(x, axis=0)
-    away = np.abs(x - centre)
-    scale = np.maximum(1.4826 * np.nanmedian(away, axis=0), 0.5 * np.nanmean(away, axis=0))
+    centre = sorted_quantiles(x.T, (0.5,))[0]
+    gap = np.abs(x - centre)
+    mean_gap = np.nansum(gap, axis=0) / np.maximum(np.isfinite(gap).sum(axis=0), 1)
+    scale = np.maximum(1.4826 * sorted_quantiles(gap.T, (0.5,))[0], 0.5 * mean_gap)
     z = np.clip(np.nan_to_num((x - centre) / scale, nan=0.0), -CLIP, CLIP)
-    _, singular, axes = np.linalg.svd(z - z.mean(axis=0), full_matrices=False)
-    power = np.square(singular) / max(len(z) - 1, 1)
+    away = z - z.mean(axis=0)
+    power, vectors = np.linalg.eigh(away.T @ away / max(len(z) - 1, 1))
+    power, axes = np.maximum(power[::-1], 0.0), vectors[:, ::-1].T
     share = np.cumsum(power) / max(float(power.sum()), 1e-300)
     k = min(int(np.searchsorted(share, EXPLAINED)) + 1, MOST_COMPONENTS, len(power))
     limit = _spe_limit(power[k:])
@@ -84,6 +88,7 @@ def _spe_limit(rest: FloatArray) -> float:
     return max(float(t1 * inner ** (1.0 / h)), 1e-6)
 
 
+@cache
 def _t2_limit(k: int, n: int) -> float:
     from scipy.stats import f  # noqa: PLC0415  # slow to import
 

@@ -21,6 +21,8 @@ from domain.series import BoolArray, FloatArray
 
 MAX_ONSET_CELLS = 12
 MERGE_CELLS = 12
+WINDOWLESS = frozenset({"combined", "stale", "threshold", "seasonal"})
+STATELESS = frozenset({"changepoint", "stale", "frozen", "threshold"})
 DEFAULT_THRESHOLDS = {"stale": 3.0, "changepoint": 4.0}
 
 
@@ -81,10 +83,12 @@ class Watch:
 
     def observe(self, scene: Scene) -> None:
         """Judge one column and move the episodes on."""
-        if not len(self.rows) or (self.rule.method == "changepoint" and not scene.live):
+        if not len(self.rows):
             return
         x = scene.values[self.rows]
         self._count_gaps(x)
+        if self.rule.method in STATELESS and not scene.live:
+            return
         judged = self._judge(scene, x)
         ripe = scene.monitor.points[self.rows] >= self._settings.min_points
         alarm = judged.alarm & (ripe | (self.rule.method in {"threshold", "stale"}))
@@ -96,14 +100,15 @@ class Watch:
         self._budget.spend(started, judged.surprise)
 
     def _view(self, scene: Scene, x: FloatArray) -> View:
-        combined = self.rule.method == "combined"
+        windowless = self.rule.method in WINDOWLESS
         return View(
             rule=self.rule,
-            baseline=x[:, None] if combined else scene.baseline(self.rows, self.rule.window_size),
+            baseline=x[:, None] if windowless else scene.baseline(self.rows, self.rule.window_size),
             x=x,
             column=scene.of(self.rows),
             season=scene.monitor.expected(scene.moment)[self.rows],
             wide=scene.monitor.state["wide"][self.rows],
+            gap=np.where(scene.monitor.points[self.rows] > 0, self._gap, np.nan),
             usual_gap=self._usual_gap,
             ordinal=scene.ordinal,
             longest=self._settings.max_changepoint_points,
