@@ -44,7 +44,9 @@ class BodyGuard:
             return
         try:
             body = inflated(raw, self._limit(scope["path"])) if inflate else raw
-            await self._app(_without_encoding(scope, len(body)), _replay(body, receive), send)
+            # In place: the meters outside read the matched route from this very scope.
+            scope["headers"] = _without_encoding(scope, len(body))
+            await self._app(scope, _replay(body, receive), send)
         finally:
             self._buffered -= len(raw)
 
@@ -156,10 +158,10 @@ async def _drain(receive: Receive, *, more: bool = True) -> None:
         return
 
 
-def _without_encoding(scope: Scope, size: int) -> Scope:
+def _without_encoding(scope: Scope, size: int) -> list[tuple[bytes, bytes]]:
     dropped = {b"content-encoding", b"content-length", b"transfer-encoding"}
     headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-    return {**scope, "headers": [*headers, (b"content-length", str(size).encode())]}
+    return [*headers, (b"content-length", str(size).encode())]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

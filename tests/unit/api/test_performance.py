@@ -1,14 +1,12 @@
 """Shares come with their n and an interval; durations with their percentiles."""
 
-from datetime import timedelta
-
 from api_desk import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.performance import latency, wilson
 from api.routes.export import safe_cell
-from domain.cycle import Cycle
+from domain.cycle import Cycle, CycleStatus, StepTime
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
@@ -28,11 +26,11 @@ def test_the_interval_of_a_known_share() -> None:
 
 
 def test_latencies_come_from_cycles_that_ended_well() -> None:
-    cycles = [
-        Cycle(scheduled_for=NOW, started_at=NOW, finished_at=NOW + timedelta(milliseconds=ms), status="done")
-        for ms in range(1, 101)
-    ]
-    failed = Cycle(scheduled_for=NOW, started_at=NOW, finished_at=NOW + timedelta(hours=1), status="failed")
+    def cycle(ms: float, status: CycleStatus = "done") -> Cycle:
+        return Cycle(scheduled_for=NOW, status=status, steps=(StepTime(name="detect", ms=ms),))
+
+    cycles = [cycle(ms) for ms in range(1, 101)]
+    failed = cycle(3_600_000, "failed")
     found = latency([*cycles, failed, Cycle(scheduled_for=NOW)])
     assert (found.n, found.p50_ms, found.p95_ms, found.max_ms) == (100, 50.0, 95.0, 100.0)
     assert latency([]).p50_ms is None
