@@ -1,6 +1,6 @@
 """Anomalies: reading and filtering them. They are written by `db.detections` alone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,6 +74,20 @@ class AnomalyStore:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def of_incidents(self, incident_ids: Sequence[str]) -> Mapping[str, Sequence[Anomaly]]:
+        """The members of some incidents by onset, in one go."""
+        numbers = [inside("incident", one) for one in incident_ids]
+        statement = (
+            select(ANOMALY)
+            .where(ANOMALY.c.incident_id.in_(numbers))
+            .order_by(ANOMALY.c.timestamp, ANOMALY.c.id)
+        )
+        members = {one: list[Anomaly]() for one in incident_ids}
+        with self._database.read() as connection:
+            for row in connection.execute(statement).mappings():
+                members[outside("incident", row["incident_id"])].append(anomaly_of(row))
+        return members
 
     def open(self) -> Sequence[Anomaly]:
         """All open anomalies by onset."""

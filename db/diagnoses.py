@@ -98,6 +98,22 @@ class DiagnosisStore:
             raise NotFound("version of this diagnosis", str(version))
         return found[0]
 
+    def many(self, diagnosis_ids: Sequence[str]) -> dict[str, Diagnosis]:
+        """Those of some diagnoses that are still stored, by id, in one go."""
+        numbers = [inside("diagnosis", one) for one in diagnosis_ids]
+        with self._database.read() as connection:
+            heads = connection.execute(select(DIAGNOSIS).where(DIAGNOSIS.c.id.in_(numbers))).mappings().all()
+            return {one.id: one for one in versions.read(connection, heads)}
+
+    def causes(self, diagnosis_ids: Sequence[str]) -> dict[str, str]:
+        """The leading cause of some diagnoses by id, without reading them whole; none where inconclusive."""
+        numbers = [inside("diagnosis", one) for one in diagnosis_ids]
+        wanted = select(DIAGNOSIS.c.id, DIAGNOSIS.c.cause).where(
+            DIAGNOSIS.c.id.in_(numbers), DIAGNOSIS.c.outcome == "cause_found"
+        )
+        with self._database.read() as connection:
+            return {outside("diagnosis", number): cause or "" for number, cause in connection.execute(wanted)}
+
     def versions(self, diagnosis_id: str) -> list[int]:
         """The numbers of the versions kept, the present one last."""
         with self._database.read() as connection:
