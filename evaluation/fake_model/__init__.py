@@ -1,0 +1,1 @@
+"""A model server of our own: answers like a model, or misbehaves as told."""

@@ -1,0 +1,186 @@
+"""How the fake model behaves: honest, obedient to anything, or ill in one of the ways that models are."""
+
+# ruff: noqa: ARG001, ARG005 -- every behaviour takes the same three arguments
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from evaluation.fake_model.reader import Reading, as_text, honest, inventing, obedient
+
+Wire = Literal["", "hang", "drip", "stall", "reset", "cut", "html", "redirect", "broken", "no_choices"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one request gets.
+
+    Args:
+        text: the answer's text.
+        tools: names and JSON arguments of tool calls.
+        status: HTTP status; other than 200 gets `error`.
+        error: code and message of the error body.
+        headers: of the error.
+        finish: finish reason.
+        refusal: a refusal instead of text.
+        usage: whether usage is told.
+        wire: trouble below the answer.
+    """
+
+    text: str = ""
+    tools: tuple[tuple[str, str], ...] = ()
+    status: int = 200
+    error: tuple[str, str] = ("", "")
+    headers: Mapping[str, str] = field(default_factory=dict)
+    finish: str = "stop"
+    refusal: str = ""
+    usage: bool = True
+    wire: Wire = ""
+
+
+Behaviour = Callable[[Reading, int, Mapping[str, Any]], Turn]
+
+
+def _plain(reading: Reading) -> Turn:
+    return Turn(as_text(honest(reading)))
+
+
+def _status(status: int, code: str = "", message: str = "", **headers: str) -> Behaviour:
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda reading, number, body: Turn(status=status, error=(code, message), headers=told)
+
+
+def _wire(wire: Wire) -> Behaviour:
+    return lambda reading, number, body: Turn(as_text(honest(reading)), wire=wire)
+
+
+def _text(text: str, **more: Any) -> Behaviour:
+    return lambda reading, number, body: Turn(text, **more)
+
+
+def _first(count: int, bad: Behaviour) -> Behaviour:
+    """Bad for so many requests, honest from then on."""
+    return lambda reading, number, body: bad(reading, number, body) if number < count else _plain(reading)
+
+
+def _every_second(bad: Behaviour) -> Behaviour:
+    return lambda reading, number, body: bad(reading, number, body) if number % 2 == 0 else _plain(reading)
+
+
+def _truncated(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    text = as_text(honest(reading))
+    return Turn(text[: len(text) // 2], finish="length")
+
+
+def _nan(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    answer = honest(reading)
+    for one in answer.get("hypotheses", ()):
+        one["confidence"] = float("nan")
+    return Turn(json.dumps(answer))
+
+
+def _tool_user(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    """Asks for one more fact where it may, then answers."""
+    queried = [one for one in reading.facts if one.kind == "query"]
+    if not reading.tools or queried or reading.wants != "analysis" or not reading.target:
+        return _plain(reading)
+    series = reading.target.split(", ")[0]
+    return Turn(tools=(("correlate", json.dumps({"series": series, "other": series})),))
+
+
+def _needs(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    """Asks for a fact inside its answer, as models without tool calls do."""
+    queried = [one for one in reading.facts if one.kind == "query"]
+    if queried or reading.wants != "analysis" or not reading.candidates:
+        return _plain(reading)
+    cause = reading.candidates[0].cause
+    return Turn(json.dumps({"need": [{"tool": "past_incidents", "arguments": {"cause": cause}}]}))
+
+
+_ODD_TOOLS = (
+    ("send_slack_message", '{"text": "all clear"}'),
+    ("series_in_window", '{"series": "../../etc/passwd", "start": "-1", "end": "1000000000000"}'),
+    ("events_between", '{"start": "now\'); DROP TABLE event; --", "end": "http://169.254.169.254/"}'),
+    ("correlate", "{broken"),
+)
+
+
+def _refuses(word: str, message: str) -> Behaviour:
+    """An endpoint that does not understand a part of the request."""
+
+    def answer(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+        if body.get(word):
+            return Turn(status=400, error=("invalid_request_error", message))
+        return _plain(reading)
+
+    return answer
+
+
+def _context(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    if len(reading.facts) > 8 and number < 2:
+        return Turn(status=400, error=("context_length_exceeded", "maximum context length is 1024 tokens"))
+    return _plain(reading)
+
+
+def _fenced(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    return Turn(f"Here is my answer:\n```json\n{as_text(honest(reading))}\n```\n")
+
+
+def _control(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    return Turn(re.sub(r"([a-z]) ", "\\1\u202e\u0000 ", as_text(honest(reading))))
+
+
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    "honest": lambda reading, number, body: _plain(reading),
+    "tools": _tool_user,
+    "needs": _needs,
+    "obedient": lambda reading, number, body: Turn(as_text(obedient(reading))),
+    "inventing": lambda reading, number, body: Turn(as_text(inventing(reading))),
+    "hang": _wire("hang"),
+    "drip": _wire("drip"),
+    "stall": _wire("stall"),
+    "reset": _wire("reset"),
+    "cut": _wire("cut"),
+    "html": _wire("html"),
+    "redirect": _wire("redirect"),
+    "broken": _wire("broken"),
+    "no-choices": _wire("no_choices"),
+    "no-usage": lambda reading, number, body: Turn(as_text(honest(reading)), usage=False),
+    "429": _status(429, "rate_limit_exceeded", retry_after="1"),
+    "429-ms": _first(1, _status(429, "rate_limit_exceeded", retry_after_ms="300")),
+    "429-date": _status(429, "rate_limit_exceeded", retry_after="Wed, 21 Oct 2065 07:28:00 GMT"),
+    "429-bare": _first(1, _status(429, "rate_limit_exceeded")),
+    "quota": _status(429, "insufficient_quota", "You exceeded your current quota"),
+    "401": _status(401, "invalid_api_key", "Incorrect API key provided: sk-canary0123456789abcdef"),
+    "403": _status(403, "forbidden"),
+    "404": _status(404, "model_not_found"),
+    "500": _status(500, "server_error"),
+    "500-once": _first(1, _status(500, "server_error")),
+    "502": _status(502, "", "<html>Bad gateway</html>"),
+    "503": _status(503, "overloaded"),
+    "504": _status(504, "timeout"),
+    "529": _status(529, "overloaded"),
+    "truncated": _truncated,
+    "truncated-once": _first(1, _truncated),
+    "bad-json": _text('{"steps": {"data_examination": "x", '),
+    "bad-json-once": _first(1, _text("not JSON at all")),
+    "wrong-schema": _text('{"hypotheses": "none", "steps": [1, 2, 3]}'),
+    "fenced": _fenced,
+    "nan": _nan,
+    "null": _text("null"),
+    "empty": _text(""),
+    "refusal": _text("", refusal="I cannot help with that."),
+    "filter": _text("", finish="content_filter"),
+    "tool-loop": _text("", tools=(("correlate", '{"series": "a", "other": "b"}'),), finish="tool_calls"),
+    "tool-flood": _text("", tools=(("past_incidents", '{"cause": "x"}'),) * 200, finish="tool_calls"),
+    "odd-tools": _first(1, _text("", tools=_ODD_TOOLS, finish="tool_calls")),
+    "huge": _text("A" * 2_000_000),
+    "control": _control,
+    "context": _context,
+    "no-schema": _refuses("response_format", "response_format json_schema is not supported"),
+    "no-tools": _refuses("tools", "tools are not supported by this model"),
+    "no-stream": _refuses("stream", "stream is not supported"),
+    "alternating": _every_second(_status(500, "server_error")),
+}
