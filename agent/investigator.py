@@ -13,7 +13,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.evidence.record import Ledger
 from agent.graph import Graph, Reasoner, State, Tools, build_graph, from_text
+from agent.model_desk import ModelReasoning
 from agent.reasoners.investigation import Investigation
+from agent.reasoners.notes import Notes
 from agent.reasoners.statistical import to_diagnosis
 from domain.diagnosis import STEP_NAMES, Diagnosis, DiagnosisRequest
 from domain.errors import AnalystError
@@ -48,6 +50,8 @@ class Surroundings:
     reasoner: Reasoner
     clock: Callable[[], datetime]
     finished: Callable[[Diagnosis], None]
+    models: ModelReasoning | None = None
+    keep: Callable[[str, Investigation], None] = lambda _id, _investigation: None
 
 
 class Investigator:
@@ -101,7 +105,8 @@ class Investigator:
         except Exception as error:
             log.exception("investigation failed", diagnosis_id=diagnosis_id)
             return await self._fail(running, f"internal error: {type(error).__name__}")
-        finished = self._conclude(running, investigation, started)
+        finished = await self._conclude(running, investigation, started)
+        await asyncio.to_thread(self._around.keep, diagnosis_id, investigation)
         return await self._end(finished, "done", finished.fallback_reason)
 
     async def _investigate(self, diagnosis: Diagnosis) -> Investigation:
@@ -114,7 +119,10 @@ class Investigator:
         async def emit(event: str, data: Mapping[str, Any]) -> None:
             await self._emit(diagnosis.id, event, data)
 
-        tools = Tools(gather=gather, runbooks=around.runbooks, reasoner=around.reasoner, emit=emit)
+        reasoner: Reasoner = around.reasoner
+        if diagnosis.reasoner == "llm" and around.models is not None:
+            reasoner = await around.models.reasoner(diagnosis, request, emit)
+        tools = Tools(gather=gather, runbooks=around.runbooks, reasoner=reasoner, emit=emit)
         config = _config(diagnosis.id)
         kept = await self._kept(diagnosis.id)
         if kept is not None and len(kept.steps) == len(STEP_NAMES):
@@ -171,17 +179,24 @@ class Investigator:
             "kind": "diagnosis",
             "anomaly_id": diagnosis.anomaly_id,
             "model": diagnosis.llm_model_used,
-            "reasoner": self._around.reasoner.name,
+            "reasoner": diagnosis.reasoner,
         }
 
-    def _conclude(self, diagnosis: Diagnosis, investigation: Investigation, started: float) -> Diagnosis:
+    async def _conclude(
+        self, diagnosis: Diagnosis, investigation: Investigation, started: float
+    ) -> Diagnosis:
         concluded = to_diagnosis(
             investigation,
             timestamp=diagnosis.timestamp,
             analysis_duration=round(time.perf_counter() - started, 3),
-            reasoner=self._around.reasoner.name,
         )
-        return concluded.model_copy(update={"id": diagnosis.id})
+        concluded = concluded.model_copy(update={"id": diagnosis.id})
+        if diagnosis.reasoner != "llm":
+            return concluded
+        if self._around.models is None:
+            return concluded.model_copy(update={"fallback_reason": "no model is configured"})
+        usage = await self._around.models.usage(diagnosis.id)
+        return Notes.of(investigation).finish(concluded).model_copy(update={"usage": usage})
 
 
 def request_of(diagnosis: Diagnosis) -> DiagnosisRequest:

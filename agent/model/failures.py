@@ -54,6 +54,8 @@ def of_status(
     elif outcome is None:
         outcome = "unsupported" if _unsupported(said) else "rejected"
     detail = f"HTTP {status}{f', {code}' if code else ''}"
+    if outcome == "unsupported":
+        detail = f"{_unsupported(said)}, {detail}"
     return ModelFailure(outcome, detail[:MAX_DETAIL], retry_after=wait, sent=status >= 500)
 
 
@@ -94,10 +96,11 @@ def _error_fields(body: str) -> tuple[str, str]:
     return code[:60], str(error.get("message") or "")
 
 
-def _unsupported(said: str) -> bool:
+def _unsupported(said: str) -> str:
+    """The part of the request that an error text speaks of; empty where it names none."""
     words = said.lower()
-    named = ("response_format", "json_schema", "tool", "stream", "function", "temperature", "max_tokens")
-    return any(word in words for word in named)
+    named = ("stream", "tool", "function", "response_format", "json_schema")
+    return next((word for word in named if word in words), "")
 
 
 def _cause(error: BaseException) -> str:

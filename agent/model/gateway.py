@@ -104,10 +104,9 @@ class ModelGateway:
             log.warning("the fallback model is asked", model=other, reason=str(failure))
             return await self._attempt(run, other, question)
 
-    async def usage(self, run: Run) -> Usage:
-        """Tokens and cost of all calls of the run's subject; cost None where one is not known."""
-        calls = await asyncio.to_thread(self._calls.of, run.subject)
-        return usage_of(calls)
+    async def usage_of(self, subject: str) -> Usage:
+        """Tokens and cost of all calls for a subject; the cost is None where one is not known."""
+        return usage_of(await asyncio.to_thread(self._calls.of, subject))
 
     async def _ask_model(self, run: Run, model: str, question: Question) -> Reply:
         retries = downgrades = 0
@@ -116,11 +115,7 @@ class ModelGateway:
             try:
                 return await self._attempt(run, model, question)
             except ModelFailure as failure:
-                if (
-                    failure.outcome == "unsupported"
-                    and downgrades < MAX_DOWNGRADES
-                    and self._downgrade(question)
-                ):
+                if downgrades < MAX_DOWNGRADES and self._downgrade(failure, question):
                     downgrades += 1
                     continue
                 retries += 1
@@ -136,15 +131,22 @@ class ModelGateway:
             raise failure
         await self._world.sleep(wait)
 
-    def _downgrade(self, question: Question) -> bool:
-        """Do without one thing that the endpoint may not understand; false where nothing is left."""
-        features = self._features
-        if features.schema and question.schema is not None:
-            self._features = replace(features, schema=False)
-        elif features.tools and question.tools:
-            self._features = replace(features, tools=False)
-        elif features.stream:
-            self._features = replace(features, stream=False)
+    def _downgrade(self, failure: ModelFailure, question: Question) -> bool:
+        """Do without one thing that the endpoint may not understand; false where that cannot help."""
+        if failure.outcome != "unsupported":
+            return False
+        have = self._features
+        named = failure.detail
+        if have.stream and "stream" in named:
+            self._features = replace(have, stream=False)
+        elif have.tools and question.tools and "tool" in named:
+            self._features = replace(have, tools=False)
+        elif have.schema and question.schema is not None:
+            self._features = replace(have, schema=False)
+        elif have.tools and question.tools:
+            self._features = replace(have, tools=False)
+        elif have.stream:
+            self._features = replace(have, stream=False)
         else:
             return False
         log.info("the endpoint does not take everything", features=str(self._features))
@@ -166,8 +168,6 @@ class ModelGateway:
             await self._failed(number, planned, failure)
             raise failure from None
         except ModelFailure as failure:
-            if failure.outcome == "unsupported" and failure.detail == "no stream":
-                self._features = replace(self._features, stream=False)
             await self._failed(number, planned, failure)
             raise
         except asyncio.CancelledError:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import structlog
 from pydantic import BaseModel
 
 from agent.claims import CITES, sentences
@@ -22,6 +23,7 @@ from agent.verify import Problem, Verified, verify
 from domain.diagnosis import STEP_NAMES, ReasonerName, StepName
 from domain.errors import ReasonerError
 
+log = structlog.get_logger()
 MAX_CONVERSATION = 5
 CLOSE = 0.2
 NORMAL_CALLS = 2
@@ -82,6 +84,10 @@ class LlmReasoner:
             await self._judge(talk, analysis)
         except ReasonerError as error:
             talk.notes = talk.notes.model_copy(update={"used": False, "fallback_reason": str(error)})
+        except Exception as error:  # noqa: BLE001 -- whatever a model sets off must not cost the diagnosis
+            log.warning("the model's analysis failed", error=repr(error))
+            reason = f"internal error: {type(error).__name__}"
+            talk.notes = talk.notes.model_copy(update={"used": False, "fallback_reason": reason})
         enlarged = investigation.model_copy(update={"ledger": talk.investigation.ledger})
         return talk.notes.into(enlarged)
 
