@@ -9,8 +9,9 @@ AnalystError
 ├── Forbidden               the caller's role does not allow this
 ├── Overloaded              come back later; carries the seconds to wait
 ├── StoreUnavailable        the database does not answer or cannot be written
-├── SourceError             a source could not be read; says whether retrying can help
-├── NotifyError             a receiver did not take a message; says whether retrying can help
+├── OutsideError            the other side did not do its part; says whether retrying can help
+│   ├── SourceError         a source could not be read
+│   └── NotifyError         a receiver did not take a message
 ├── DetectorError           a detector cannot work with its settings
 └── ReasonerError           a reasoner gave no usable answer; the next reasoner takes over
 """
@@ -65,14 +66,14 @@ class StoreUnavailable(AnalystError):
         self.retry_after = retry_after
 
 
-class SourceError(AnalystError):
-    """A source could not be read.
+class OutsideError(AnalystError):
+    """Something outside our world did not do its part.
 
     Args:
-        name: the configured name of the source.
+        name: the configured name of the source or receiver.
         reason: what happened, without secrets.
         permanent: true where retrying cannot help (bad credentials, unknown table).
-        retry_after: seconds that the source asked us to wait, if it did.
+        retry_after: seconds that the other side asked us to wait, if it did.
     """
 
     def __init__(
@@ -85,17 +86,12 @@ class SourceError(AnalystError):
         self.retry_after = retry_after
 
 
-class NotifyError(AnalystError):
-    """A receiver did not take a message; arguments as for SourceError."""
+class SourceError(OutsideError):
+    """A source could not be read."""
 
-    def __init__(
-        self, name: str, reason: str, *, permanent: bool = False, retry_after: float | None = None
-    ) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.name = name
-        self.reason = reason
-        self.permanent = permanent
-        self.retry_after = retry_after
+
+class NotifyError(OutsideError):
+    """A receiver did not take a message."""
 
 
 class DetectorError(AnalystError):
