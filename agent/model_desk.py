@@ -1,4 +1,4 @@
-"""Opens a model's reasoner per investigation: the calls of before, the tools over its case, its random mark."""
+"""Opens a model's reasoner per investigation: earlier calls, the tools over its case, its random mark."""
 
 import secrets
 from collections.abc import Callable, Sequence

@@ -271,4 +271,8 @@ def _link_incident(connection: Connection, diagnosis: Diagnosis) -> None:
     values: dict[str, Any] = {"diagnosis_id": inside("diagnosis", diagnosis.id)}
     if diagnosis.impact is not None:
         values["impact"] = diagnosis.impact
-    connection.execute(update(INCIDENT).where(INCIDENT.c.id == number).values(**values))
+    statement = update(INCIDENT).where(INCIDENT.c.id == number)
+    if diagnosis.status != "done":
+        # What is still being looked into must not take the place of what is known.
+        statement = statement.where(INCIDENT.c.diagnosis_id.is_(None))
+    connection.execute(statement.values(**values))

@@ -31,6 +31,7 @@ class Lock(IntEnum):
     AUDIT = 7
     SERIES = 8
     DIAGNOSES = 9
+    MODEL_CALLS = 10
 
     @property
     def key(self) -> int:

@@ -1,11 +1,13 @@
 """Calls of language models: what they cost, and for the record what was asked and answered."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from db.database import Database
+from db.postgres import Lock
 from db.records import ModelCall, UsageDay
 from db.statements import inserted_id
 from db.tables import diagnosis as tables
@@ -21,7 +23,36 @@ class UsageStore:
     def add(self, call: ModelCall) -> None:
         """Store one call."""
         with self._database.write() as connection:
-            inserted_id(connection, _CALL, {name: getattr(call, name) for name in ModelCall.__slots__})
+            inserted_id(connection, _CALL, _values(call))
+
+    def reserve(
+        self,
+        call: ModelCall,
+        since: datetime,
+        assumed: tuple[float, float],
+        check: Callable[[float, float, int], None],
+    ) -> int:
+        """Store a call that is about to be made and return its number, in turn with all other callers.
+
+        Args:
+            call: with the cost that it may have at most.
+            since: the start of the day over which is summed.
+            assumed: USD per input and per output token of calls whose cost is not known.
+            check: gets USD since then, USD and number of the calls of the subject; raises to refuse.
+        """
+        guess = _CALL.c.input_tokens * assumed[0] + _CALL.c.output_tokens * assumed[1]
+        total = func.coalesce(func.sum(func.coalesce(_CALL.c.cost_usd, guess)), 0.0)
+        own = select(total, func.count()).where(_CALL.c.subject == call.subject)
+        with self._database.write(Lock.MODEL_CALLS) as connection:
+            day = float(connection.execute(select(total).where(_CALL.c.at >= since)).scalar() or 0.0)
+            subject, count = connection.execute(own).one()
+            check(day, float(subject), int(count))
+            return inserted_id(connection, _CALL, _values(call))
+
+    def settle(self, number: int, call: ModelCall) -> None:
+        """Replace a reserved call by what came of it."""
+        with self._database.write() as connection:
+            connection.execute(update(_CALL).where(_CALL.c.id == number).values(**_values(call)))
 
     def by_day(self, start: datetime, end: datetime) -> list[UsageDay]:
         """Usage in [start, end) per UTC day and model, by day."""
@@ -46,6 +77,10 @@ class UsageStore:
         with self._database.read() as connection:
             rows = connection.execute(statement).mappings().all()
         return [ModelCall(**{name: row[name] for name in ModelCall.__slots__}) for row in rows]
+
+
+def _values(call: ModelCall) -> dict[str, Any]:
+    return {name: getattr(call, name) for name in ModelCall.__slots__}
 
 
 def _day(day: str, model: str, rows: list[Any]) -> UsageDay:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index
 from sqlmodel import Field
 
-from db.tables.columns import Document, Instant, Number, Row, Whole, Words
+from db.tables.columns import Bytes, Document, Instant, Number, Row, Whole, Words
 
 
 class DiagnosisRow(Row, table=True):
@@ -57,6 +57,15 @@ class EvidenceRow(Row, table=True):
     name: str = Field(sa_type=Words)
     kind: str = Field(sa_type=Words)
     body: dict[str, Any] = Field(sa_type=Document)
+
+
+class LedgerRow(Row, table=True):
+    """What a finished diagnosis was reasoned from, packed: with it the reasoning can be repeated."""
+
+    __tablename__ = "diagnosis_ledger"
+
+    diagnosis_id: int = Field(primary_key=True, sa_type=Whole, foreign_key="diagnosis.id", ondelete="CASCADE")
+    body: bytes = Field(sa_type=Bytes)
 
 
 class ActionRow(Row, table=True):
