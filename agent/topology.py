@@ -15,8 +15,8 @@ Pairs = Iterator[tuple[str, str]]
 def default_edges(strategies: Sequence[Strategy]) -> Topology:
     """Edges that follow from who trades what, where and on which machine.
 
-    Host -> gateway, feed, database, risk and strategy; market -> feed; gateway, feed, venue and market ->
-    strategy; database -> risk -> strategy; strategy -> desk.
+    Host -> gateway, feed, database, risk and strategy; market -> feed and gateway, which get busy with it;
+    gateway, feed, venue and market -> strategy; database -> risk -> strategy; strategy -> desk.
     """
     return Topology.of(pair for strategy in strategies for pair in _edges_of(strategy))
 
@@ -46,6 +46,7 @@ def _venue_edges(venue: str, strategy: Strategy, name: str) -> Pairs:
         market = f"market:{venue}:{symbol}"
         yield market, name
         yield market, feed
+        yield market, gateway
 
 
 def discovered_edges(keys: Iterable[SeriesKey], strategies: Sequence[Strategy] = ()) -> Topology:

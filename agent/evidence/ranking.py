@@ -90,10 +90,20 @@ def _rank_by_evidence(
     rows_of = _candidate_rows(measured, series)
     own = {name: _own(rows, series, measured) for name, rows in rows_of.items()}
     spoken = _with_groups(spoken, own, topology)
+    healthy = _healthy(rows_of, measured) if topology.edges else frozenset()
+    spoken = {
+        name: score * (settings.witness_weight if name in healthy else 1.0) for name, score in spoken.items()
+    }
     total = {name: own.get(name, 0.0) + spoken.get(name, 0.0) for name in sorted({*own, *spoken})}
     hops = topology.hops_to(measured.target_component) if measured.target_component else {}
     causes = _explaining_causes(topology, total, rows_of, measured)
-    taken = {name: min(settings.explain_away * total[name], total[cause]) for name, cause in causes.items()}
+    reach = _coverage(topology, rows_of, spoken, measured)
+    taken = {
+        name: settings.explain_away
+        * reach[cause]
+        * (min(own.get(name, 0.0), total[cause]) + spoken.get(name, 0.0))
+        for name, cause in causes.items()
+    }
     gained: dict[str, float] = {}
     for name, cause in causes.items():
         gained[cause] = max(gained.get(cause, 0.0), settings.credit * taken[name])
@@ -207,6 +217,38 @@ def _explaining_causes(
         if odd:
             out[name] = max(odd, key=lambda cause: (total[cause], cause))
     return out
+
+
+def _healthy(rows_of: Mapping[str, Sequence[int]], measured: Measured) -> frozenset[str]:
+    """Components whose own measurements, other than of their logs, are all as always.
+
+    What they write is testimony about others.
+    """
+    out = set()
+    for name, rows in rows_of.items():
+        own = [i for i in rows if measured.kinds[i].family != "log" and measured.shifts.tested[i]]
+        if own and all(measured.q[i] >= NOTABLE for i in own):
+            out.add(name)
+    return frozenset(out)
+
+
+def _coverage(
+    topology: Topology,
+    rows_of: Mapping[str, Sequence[int]],
+    spoken: Mapping[str, float],
+    measured: Measured,
+) -> dict[str, float]:
+    """The share of a child's trouble that each component may explain: all where half of its children are odd.
+
+    A cause that leaves most of its children in peace is an unlikely cause of trouble in one of them.
+    """
+    effects: dict[str, list[bool]] = {}
+    for edge in topology.edges:
+        rows = rows_of.get(edge.effect)
+        if rows:
+            odd = bool(measured.q[rows[0]] < NOTABLE) or spoken.get(edge.effect, 0.0) > 0
+            effects.setdefault(edge.cause, []).append(odd)
+    return {cause: min(1.0, 2.0 * sum(odd) / len(odd)) for cause, odd in effects.items()}
 
 
 def _change(name: str, rows_of: Mapping[str, Sequence[int]], measured: Measured) -> int:

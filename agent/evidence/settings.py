@@ -31,6 +31,9 @@ class EvidenceSettings(BaseModel):
     )
     credit: float = Field(0.5, ge=0, le=1, description="share of what it takes away that the cause gains")
     log_weight: float = Field(1.6, ge=0, description="weight of the log of a template's G statistic")
+    witness_weight: float = Field(
+        0.4, ge=0, le=1, description="weight of the logs of a component whose own measurements are normal"
+    )
     dependency_weight: float = Field(
         0.6, ge=0, le=1, description="weight of what a component sees of those it calls: it tells about them"
     )

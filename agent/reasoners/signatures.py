@@ -18,6 +18,7 @@ UNEXPLAINED = 0.5
 LOG_WEIGHT = 2.0
 EVENT_WEIGHT = 2.0
 SIMILAR_WEIGHT = 0.5
+SCOPE_WEIGHT = 0.8
 # Fit that a cause must exceed to be more likely than one that no runbook describes.
 UNNAMED = 1.2
 SHARPNESS = 0.6
@@ -158,15 +159,11 @@ def _scope(runbook: Runbook, around: Surroundings) -> float:
     if runbook.scope == "any":
         return 0.0
     kind = class_of(around.component)
-    same = {row.component for row in around.ledger.components if class_of(row.component) == kind}
-    odd = {
-        one.component
-        for one in around.ledger.signals
-        if one.component in same and one.q_value < 0.05 and not one.outcome
-    }
+    same = [row for row in around.ledger.components if class_of(row.component) == kind]
+    odd = [row for row in same if row.q_value < 0.05]
     share = len(odd) / max(len(same), 1)
     widespread = len(same) > 1 and share > 0.5
-    return 0.4 if widespread == (runbook.scope == "many") else -0.4
+    return SCOPE_WEIGHT if widespread == (runbook.scope == "many") else -SCOPE_WEIGHT
 
 
 def share_out(fits: Sequence[Fit], weight: float) -> tuple[list[Fit], float]:
