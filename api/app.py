@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from api import problem
 from api.auth import TokenBook
 from api.body_guard import BodyGuard
-from api.dashboard import pages, static
+from api.dashboard import fragments, pages, screens, static
 from api.dashboard.render import problem_page
 from api.doors import Doors
 from api.gatekeeper import Gatekeeper, SecurityHeaders
@@ -21,6 +21,7 @@ from api.json_body import SafeJSONResponse
 from api.metrics import ApiMetrics, MetricsMiddleware
 from api.routes import (
     anomalies,
+    charts,
     chat,
     cycles,
     diagnoses,
@@ -52,7 +53,10 @@ _ROUTERS = (
     chat,
     operations,
     health,
+    charts,
     pages,
+    screens,
+    fragments,
 )
 _log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from api.live import LiveFeed
+from api.settings import Role
 from domain.anomaly import Anomaly
 from domain.cycle import Cycle, SourceHealth
 from domain.diagnosis import Diagnosis, DiagnosisRequest
@@ -100,6 +101,26 @@ class InjectedIncident(BaseModel):
     description: str = ""
 
 
+class ConfigurationEntry(BaseModel):
+    """One key as it is in force; secrets are masked. `variable` is the environment variable that sets it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    value: str
+    variable: str
+    overridden: bool = False
+
+
+class ServiceFacts(BaseModel):
+    """What the service says about itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    storage: str = ""
+    configuration: tuple[ConfigurationEntry, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """One event of a run as it is streamed: `seq` is its number in the stored log (0 where not stored)."""
@@ -169,13 +190,22 @@ class AnalystService(Protocol):
     def check_receiver(self, name: str) -> CheckResult:
         """Send a test message; raises NotFound."""
 
+    def about(self) -> ServiceFacts:
+        """Storage and configuration, for the page of the service's health."""
+
     def budget_left_usd(self) -> float | None:
         """What the model may still cost today; None where no budget is set."""
 
-    def chat(self, message: str, thread_id: str | None, author: str) -> ChatAnswer: ...
+    def chat(self, message: str, thread_id: str | None, author: str, role: Role = "viewer") -> ChatAnswer:
+        """Answer a question; the role decides whether a diagnosis may be started. Raises NotFound."""
 
-    def chat_events(self, message: str, thread_id: str | None, author: str) -> AsyncIterator[RunEvent]:
+    def chat_events(
+        self, message: str, thread_id: str | None, author: str, role: Role = "viewer"
+    ) -> AsyncIterator[RunEvent]:
         """The same answer as it comes into being; ends with `run.finished` or `error`."""
+
+    def cancel_chat(self, thread_id: str) -> int:
+        """Stop the answers of a thread that are under way; how many were."""
 
     def demo_kinds(self) -> Sequence[str]:
         """The incidents that can be injected; empty where this is not the demo."""

@@ -14,9 +14,11 @@ from api.service_port import (
     InjectedIncident,
     Readiness,
     RunEvent,
+    ServiceFacts,
     SuppliedSeries,
     WhatIf,
 )
+from api.settings import Role
 from api.stores import Stores
 from collectors.build import check_source
 from collectors.runner import SourceRunner
@@ -32,7 +34,10 @@ from domain.incident import Incident
 from domain.rule import Rule
 from domain.series import Window, floor_to_step
 from domain.timestamps import from_microseconds, parse_rfc3339
+from service.about import facts_of
 from service.alerting import Alerting
+from service.chat import Chat
+from service.chat_data import StoredDesk
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
 from service.ingesting import SOURCE_DOWN
@@ -102,6 +107,15 @@ class Analyst:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        desk = StoredDesk(
+            parts.stores,
+            parts.windows,
+            parts.clock,
+            health=self.sources,
+            budget=self.budget_left_usd,
+            begin=self.diagnose,
+        )
+        self._chat = Chat(desk, parts.stores.chats, parts.stores.runs, parts.clock, self.budget_left_usd)
 
     @property
     def live(self) -> LiveFeed:
@@ -220,6 +234,9 @@ class Analyst:
             return CheckResult(ok=False, answer=error.reason, ms=_ms_since(started))
         return CheckResult(ok=True, answer="a test message was taken", ms=_ms_since(started))
 
+    def about(self) -> ServiceFacts:
+        return facts_of(self._parts.settings, self._parts.database)
+
     def budget_left_usd(self) -> float | None:
         budget = self._parts.settings.llm.budget_usd_per_day
         if budget is None:
@@ -227,17 +244,16 @@ class Analyst:
         midnight = self.now().replace(hour=0, minute=0, second=0, microsecond=0)
         return max(0.0, budget - self._parts.stores.usage.spent(midnight))
 
-    def chat(self, message: str, thread_id: str | None, author: str) -> ChatAnswer:  # noqa: ARG002
-        raise NotFound("part of this version", "chat")
+    def chat(self, message: str, thread_id: str | None, author: str, role: Role = "viewer") -> ChatAnswer:
+        return self._chat.answer(message, thread_id, author, role)
 
-    async def chat_events(
-        self,
-        message: str,  # noqa: ARG002
-        thread_id: str | None,  # noqa: ARG002
-        author: str,  # noqa: ARG002
+    def chat_events(
+        self, message: str, thread_id: str | None, author: str, role: Role = "viewer"
     ) -> AsyncIterator[RunEvent]:
-        raise NotFound("part of this version", "chat")
-        yield  # an async generator, as the doors expect
+        return self._chat.events(message, thread_id, author, role)
+
+    def cancel_chat(self, thread_id: str) -> int:
+        return self._chat.cancel(thread_id)
 
     def demo_kinds(self) -> Sequence[str]:
         return () if self._parts.desk is None else self._parts.desk.kinds

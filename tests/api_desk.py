@@ -20,9 +20,11 @@ from api.service_port import (
     ChatAnswer,
     CheckResult,
     Citation,
+    ConfigurationEntry,
     InjectedIncident,
     Readiness,
     RunEvent,
+    ServiceFacts,
     SuppliedSeries,
     ToolCall,
     WhatIf,
@@ -149,10 +151,14 @@ class FakeAnalyst:
     def check_receiver(self, name: str) -> CheckResult:
         raise NotFound("receiver", name)
 
+    def about(self) -> ServiceFacts:
+        entry = ConfigurationEntry(key="llm.api_key", value="•••", variable="ANALYST_LLM__API_KEY")
+        return ServiceFacts(storage="SQLite, 1.0 MiB", configuration=(entry,))
+
     def budget_left_usd(self) -> float | None:
         return None
 
-    def chat(self, message: str, thread_id: str | None, author: str) -> ChatAnswer:
+    def chat(self, message: str, thread_id: str | None, author: str, role: Role = "viewer") -> ChatAnswer:
         chats = self.stores.chats
         thread = thread_id or chats.start(author, message[:50], self.instant).id
         chats.append(thread, ChatMessage(0, "user", message, self.instant))
@@ -169,7 +175,12 @@ class FakeAnalyst:
             tool_calls=(ToolCall(name="list_anomalies", arguments={"limit": 1}),),
         )
 
-    async def chat_events(self, message: str, thread_id: str | None, author: str) -> AsyncIterator[RunEvent]:
+    def cancel_chat(self, thread_id: str) -> int:
+        return 0
+
+    async def chat_events(
+        self, message: str, thread_id: str | None, author: str, role: Role = "viewer"
+    ) -> AsyncIterator[RunEvent]:
         yield RunEvent("run.started", {"kind": "chat"}, 1)
         await asyncio.sleep(0)
         yield RunEvent("token", {"text": "It fell.\n\ndata: not an event"}, 2)

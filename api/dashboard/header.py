@@ -19,6 +19,7 @@ class Header:
     caller: str
     csrf: str
     signed_in: bool
+    demo: bool
 
 
 def header_of(door: Doors, caller: Caller) -> Header:
@@ -35,6 +36,7 @@ def header_of(door: Doors, caller: Caller) -> Header:
         caller=caller.name,
         csrf=caller.csrf_token,
         signed_in=caller.by_cookie,
+        demo=bool(door.service.demo_kinds()),
     )
 
 

@@ -12,7 +12,11 @@ from domain.event import Event
 from domain.series import FloatArray, IntArray, Series, floor_to_step
 from domain.timestamps import to_microseconds
 
-_MAX_CELLS = 20_000
+# Finer than this no cell is kept; pictures thin what is left and keep its extremes.
+_MAX_CELLS = 4_000_000
+_BAND_DAYS = 7
+_MIN_BAND_DAYS = 3
+_BAND_WIDTH = 4.0 * 1.4826
 
 
 def lane(
@@ -32,6 +36,8 @@ def lane(
     values = cells(stores, series, start, step, n)
     own = [one for one in anomalies if name in one.affected_metrics]
     low, high = _band(own, start, step, values)
+    if low is None:
+        low, high = usual(stores, series, start, step, n)
     end = start + timedelta(seconds=step * n)
     return Lane(
         title=name,
@@ -60,6 +66,39 @@ def cells(stores: Stores, series: Series, start: datetime, step: int, n: int) ->
     rise = np.diff(grid)
     # A counter that fell was reset: what it shows is what came since.
     return np.where(rise < 0, grid[1:], rise)
+
+
+def usual(
+    stores: Stores, series: Series, start: datetime, step: int, n: int
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """The range of the same time of day over the seven days before; (None, None) with less than three days.
+
+    Returns:
+        Lower and upper edges of shape (n,), NaN where too few of the days have a value.
+    """
+    day = 86_400 // step
+    if n > day or 86_400 % step:
+        return None, None
+    days = [cells(stores, series, start - timedelta(days=ago), step, n) for ago in range(1, _BAND_DAYS + 1)]
+    grid = np.stack(days)
+    enough = np.isfinite(grid).sum(axis=0) >= _MIN_BAND_DAYS
+    if not enough.any():
+        return None, None
+    centre, spread = np.full(n, np.nan), np.nan
+    centre[enough] = np.nanmedian(grid[:, enough], axis=0)
+    spread = float(np.nanmedian(np.abs(grid[:, enough] - centre[enough])))
+    centre = _smoothed(centre)
+    return centre - _BAND_WIDTH * spread, centre + _BAND_WIDTH * spread
+
+
+def _smoothed(values: FloatArray, half: int = 3) -> FloatArray:
+    """The median of a few neighbours, shape kept: seven days alone make a ragged edge."""
+    padded = np.pad(values, half, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    known = np.isfinite(windows).any(axis=1)
+    smooth = np.full(len(values), np.nan)
+    smooth[known] = np.nanmedian(windows[known], axis=1)
+    return smooth
 
 
 def _columns(times: IntArray, start: datetime, step: int) -> IntArray:

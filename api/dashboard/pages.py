@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from api.auth import COOKIE, READ, Caller, allow, check_csrf
-from api.dashboard import incident_list, openapi_page, views
+from api.dashboard import anomaly_view, incident_list, openapi_page, views
 from api.dashboard.render import page
 from api.doors import Door, Doors, Operator, Reader
 from api.feedback import Verdict, give
@@ -36,10 +36,14 @@ class DiagnosisForm(BaseModel):
 
 @router.get("/")
 def overview(
-    door: Door, caller: Reader, state: incident_list.State = "open", cursor: Cursor = None
+    door: Door,
+    caller: Reader,
+    state: incident_list.State = "open",
+    cursor: Cursor = None,
+    sort: incident_list.Sort = "newest",
 ) -> Response:
     """Is anything wrong now, how much does it cost, is somebody on it?"""
-    return page(door, caller, "overview.html", incident_list.overview(door, state, cursor))
+    return page(door, caller, "overview.html", incident_list.overview(door, state, cursor, sort))
 
 
 @router.get("/incidents/{incident_id}")
@@ -66,11 +70,15 @@ def anomaly(
     caller: Reader,
     anomaly_id: str,
     window: Literal["1h", "6h", "24h", "7d"] = "24h",
+    first: Annotated[int | None, Query(alias="from", ge=0, le=7_258_118_400)] = None,
+    to: Annotated[int | None, Query(ge=0, le=7_258_118_400)] = None,
 ) -> Response:
     """What moved, when, how far from expected?"""
     if anomaly_id.endswith(_MARKDOWN):
         return _markdown(anomaly_report(door.stores.anomalies.get(anomaly_id.removesuffix(_MARKDOWN))))
-    return page(door, caller, "anomaly.html", views.anomaly_view(door, anomaly_id, window, caller))
+    brushed = (first, to) if first is not None and to is not None else None
+    shown = anomaly_view.anomaly_view(door, anomaly_id, window, brushed, caller)
+    return page(door, caller, "anomaly.html", shown)
 
 
 @router.post("/anomalies/{anomaly_id}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -131,7 +131,16 @@ def thinned(lane: Lane) -> Lane:
     rising = np.nan_to_num(blocks[:, 0], nan=0.0) <= np.nan_to_num(blocks[:, -1], nan=0.0)
     values = np.stack([np.where(rising, low, high), np.where(rising, high, low)], axis=1).reshape(-1)
     step = max(1, round(lane.step_s * size / 2))
-    return Lane(lane.title, lane.unit, lane.start, step, values, regions=lane.regions, marks=lane.marks)
+    edges = [_every(edge, size) for edge in (lane.low, lane.high)]
+    return replace(lane, step_s=step, values=values, low=edges[0], high=edges[1])
+
+
+def _every(edge: FloatArray | None, size: int) -> FloatArray | None:
+    """An edge of the expected band at the two points of each stretch of `size` cells."""
+    if edge is None:
+        return None
+    starts = np.arange(0, len(edge), size)
+    return np.repeat(edge[starts], 2)
 
 
 def _description(lane: Lane) -> str:

@@ -8,31 +8,16 @@ from markupsafe import Markup
 
 from api.auth import OPERATE, Caller
 from api.dashboard import fmt
-from api.dashboard.lanes import lane
-from api.dashboard.svg import Lane, bar, chart
+from api.dashboard.activity import Happened, activity
+from api.dashboard.money import Waterfall, waterfalls
+from api.dashboard.pictures import Picture, money_address, pictures, seconds
+from api.dashboard.svg import bar
 from api.doors import Doors
-from api.explanation import Explanation, explain
 from db.anomalies import AnomalyFilter
 from domain.anomaly import Anomaly, severity_rank
 from domain.diagnosis import Diagnosis, Hypothesis
 from domain.errors import NotFound
-from domain.event import Event
 from domain.incident import Incident, lead_anomaly
-
-WINDOWS = {
-    "1h": timedelta(hours=1),
-    "6h": timedelta(hours=6),
-    "24h": timedelta(hours=24),
-    "7d": timedelta(days=7),
-}
-_MAX_LANES = 6
-_MARK_KINDS = {"deploy", "config_change", "notice", "news"}
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    lane: Lane
-    svg: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +28,9 @@ class IncidentView:
     cause: str
     confidence: str
     lanes: list[Picture]
+    window: tuple[int, int]
     editable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyView:
-    anomaly: Anomaly
-    window: str
-    lanes: list[Picture]
-    explanation: Explanation
-    verdict: str | None
-    editable: bool
+    activity: list[Happened]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +42,6 @@ class HypothesisRow:
     supporting: tuple[str, ...]
     contradicting: tuple[str, ...]
     separating_check: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyPart:
-    label: str
-    value: str
-    amount: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +57,20 @@ class DiagnosisView:
     hypotheses: list[HypothesisRow]
     causes: list[str]
     evidence_ids: list[str]
-    impact_parts: list[MoneyPart]
-    unexplained: str
+    waterfalls: list[Waterfall]
+    money_chart: str
+    sum_of: str
+    similar: list[Diagnosis]
+    open_questions: list[str]
+    window: tuple[int, int]
+    lead: str
+    activity: list[Happened]
     lanes: list[Picture]
     verdict: str | None
     editable: bool
 
 
-def incident_view(door: Doors, incident_id: str, caller: Caller) -> IncidentView:
+def incident_view(door: Doors, incident_id: str, caller: Caller, lanes: int = 6) -> IncidentView:
     """An incident with what moved in it."""
     incident = door.stores.incidents.get(incident_id)
     anomalies = members(door, incident)
@@ -111,25 +87,10 @@ def incident_view(door: Doors, incident_id: str, caller: Caller) -> IncidentView
         diagnosis,
         cause_words(diagnosis),
         confidence_words(diagnosis),
-        _pictures(door, names, window, anomalies),
+        pictures(door, names[:lanes], window, anomalies),
+        seconds(window),
         caller.role in OPERATE,
-    )
-
-
-def anomaly_view(door: Doors, anomaly_id: str, window_name: str, caller: Caller) -> AnomalyView:
-    """An anomaly with its series over a window that ends with it."""
-    anomaly = door.stores.anomalies.get(anomaly_id)
-    span = WINDOWS[window_name]
-    until = min(door.service.now(), (anomaly.ended_at or door.service.now()) + span / 4)
-    feedback = door.stores.feedback.of("anomaly", anomaly.id)
-    own = [one.verdict for one in feedback if one.author == caller.name]
-    return AnomalyView(
-        anomaly,
-        window_name,
-        _pictures(door, anomaly.affected_metrics, (until - span, until), [anomaly]),
-        explain(anomaly, feedback),
-        own[-1] if own else None,
-        caller.role in OPERATE,
+        activity(door, [incident.id, incident.diagnosis_id or ""], anomalies, diagnosis),
     )
 
 
@@ -139,8 +100,7 @@ def diagnosis_view(door: Doors, diagnosis_id: str, caller: Caller) -> DiagnosisV
     running = found.status in {"queued", "running"}
     feedback = door.stores.feedback.of("diagnosis", found.id)
     own = [one.verdict for one in feedback if one.author == caller.name]
-    parts = found.impact.by if found.impact else ()
-    unit = found.impact.unit if found.impact else ""
+    hypotheses, window = _hypotheses(found), _lane_window(door, found)
     return DiagnosisView(
         diagnosis=found,
         cause=cause_words(found),
@@ -150,12 +110,18 @@ def diagnosis_view(door: Doors, diagnosis_id: str, caller: Caller) -> DiagnosisV
         took=fmt.milliseconds(found.analysis_duration * 1000),
         waiting="The steps appear as they are taken." if running else "No step was stored.",
         running=running,
-        hypotheses=[_hypothesis_row(one) for one in _hypotheses(found)],
-        causes=sorted({one.cause for one in _hypotheses(found)}),
+        hypotheses=[_hypothesis_row(one) for one in hypotheses],
+        causes=_known_causes(door, hypotheses),
         evidence_ids=[one.id for one in found.evidence],
-        impact_parts=[MoneyPart(one.label, one.value, fmt.amount(one.amount, unit)) for one in parts],
-        unexplained=fmt.amount(found.impact.unexplained, unit) if found.impact else "",
-        lanes=_diagnosis_lanes(door, found),
+        waterfalls=waterfalls(found.impact),
+        money_chart=money_address(window) if found.impact else "",
+        sum_of=fmt.percent(sum(one.confidence for one in hypotheses)) if hypotheses else "",
+        similar=_similar(door, found),
+        open_questions=[one.separating_check for one in hypotheses if one.separating_check],
+        window=seconds(window),
+        lead=found.affected_metrics[0] if found.affected_metrics else "",
+        activity=activity(door, [found.id, found.incident_id or ""], (), found),
+        lanes=_diagnosis_lanes(door, found, window),
         verdict=own[-1] if own else None,
         editable=caller.role in OPERATE,
     )
@@ -167,27 +133,39 @@ def members(door: Doors, incident: Incident) -> list[Anomaly]:
     return sorted(found, key=lambda one: (one.timestamp, one.key))
 
 
-def _pictures(
-    door: Doors, names: Sequence[str], window: tuple[datetime, datetime], anomalies: Sequence[Anomaly]
-) -> list[Picture]:
-    events = _events(door, window)
-    lanes = [lane(door.stores, name, window, anomalies, events) for name in names[:_MAX_LANES]]
-    return [Picture(one, chart(one)) for one in lanes]
-
-
-def _events(door: Doors, window: tuple[datetime, datetime]) -> list[Event]:
-    found = door.stores.events.between(*window, limit=500)
-    return [event for event in found if event.kind in _MARK_KINDS][:20]
-
-
-def _diagnosis_lanes(door: Doors, found: Diagnosis) -> list[Picture]:
+def _lane_window(door: Doors, found: Diagnosis) -> tuple[datetime, datetime]:
     around = max(timedelta(hours=3), (found.end_time - found.start_time) * 2)
-    window = (found.start_time - around, min(found.end_time + around / 6, door.service.now()))
+    return found.start_time - around, min(found.end_time + around / 6, door.service.now())
+
+
+def _diagnosis_lanes(door: Doors, found: Diagnosis, window: tuple[datetime, datetime]) -> list[Picture]:
     cited = [name for one in found.evidence for name in one.series[:1]]
     roots = found.primary_hypothesis.root_series if found.primary_hypothesis else ()
     names = list(dict.fromkeys([*found.affected_metrics[:2], *roots, *cited]))
     anomalies = _anomalies_of(door, found)
-    return [one for one in _pictures(door, names, window, anomalies) if len(one.lane.values)]
+    return [one for one in pictures(door, names, window, anomalies) if len(one.lane.values)]
+
+
+def _known_causes(door: Doors, hypotheses: Sequence[Hypothesis]) -> list[str]:
+    """What it may really have been: the candidates here, and what was found before."""
+    recent = door.stores.diagnoses.list(limit=50).items
+    seen = [one.primary_hypothesis.cause for one in recent if one.primary_hypothesis]
+    return sorted({one.cause for one in hypotheses} | set(seen))
+
+
+def _similar(door: Doors, found: Diagnosis) -> list[Diagnosis]:
+    """Earlier diagnoses with the same leading cause."""
+    lead = found.primary_hypothesis
+    if lead is None or lead.cause == "unknown":
+        return []
+    recent = door.stores.diagnoses.list(q=lead.cause, end=found.timestamp, limit=20).items
+    return [
+        one
+        for one in recent
+        if one.primary_hypothesis
+        and one.primary_hypothesis.cause == lead.cause
+        and one.incident_id != found.incident_id
+    ][:3]
 
 
 def _anomalies_of(door: Doors, found: Diagnosis) -> list[Anomaly]:

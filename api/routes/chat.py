@@ -1,10 +1,11 @@
 """The chat: questions about the desk, answered from stored facts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,13 +19,16 @@ from api.json_body import SafeJSONResponse, StrictRoute
 from api.paging import Cursor, Limit, Page, page_of
 from api.problem import printable
 from api.service_port import ChatAnswer, Citation, RunEvent, ToolCall
-from db.records import ChatMessage
+from db.records import ChatMessage, ChatThread
 from domain.errors import AnalystError, NotFound
 from domain.feedback import Feedback
 
 router = APIRouter(prefix="/api/v1/chat", tags=["chat"], route_class=StrictRoute)
 ThreadId = Annotated[str, Path(max_length=200)]
 
+LastEventId = Annotated[str | None, Header(max_length=20)]
+
+_POLL_SECONDS = 0.05
 _STREAM = {"X-Accel-Buffering": "no"}
 
 
@@ -58,6 +62,28 @@ class Message(BaseModel):
         )
 
 
+class Thread(BaseModel):
+    """A thread without its messages."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, stored: ChatThread) -> "Thread":
+        """The outside form."""
+        return cls(
+            id=stored.id, title=stored.title, created_at=stored.created_at, updated_at=stored.updated_at
+        )
+
+
+class Stopped(BaseModel):
+    """How many answers were stopped."""
+
+    stopped: int
+
+
 class ChatFeedback(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -71,11 +97,13 @@ async def ask(door: Door, caller: Reader, request: Request, body: Question) -> R
     if body.thread_id is not None:
         await run_in_threadpool(_check_owner, door, caller, body.thread_id)
     if "text/event-stream" in request.headers.get("accept", ""):
-        events = aiter(door.service.chat_events(body.message, body.thread_id, caller.name))
+        events = aiter(door.service.chat_events(body.message, body.thread_id, caller.name, caller.role))
         # What goes wrong before the first event is still an ordinary error.
         first = await anext(events)
         return StreamingResponse(_encoded(first, events), headers=_STREAM, media_type="text/event-stream")
-    answer = await door.patiently(lambda: door.service.chat(body.message, body.thread_id, caller.name))
+    answer = await door.patiently(
+        lambda: door.service.chat(body.message, body.thread_id, caller.name, caller.role)
+    )
     return SafeJSONResponse(answer)
 
 
@@ -86,6 +114,30 @@ def messages(
     """The messages of a thread, oldest first."""
     found = _own(door, caller, thread_id)
     return page_of(found, limit, cursor, key=lambda message: f"{message.n:09d}")
+
+
+@router.get("", responses=errors())
+def threads(door: Door, caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Thread]:
+    """One's own threads, newest first."""
+    found = door.stores.chats.list(caller.name, limit, cursor)
+    return Page(items=[Thread.of(one) for one in found.items], next_cursor=found.next_cursor)
+
+
+@router.get("/{thread_id}/events", responses=errors(404))
+async def run_events(
+    door: Door, caller: Reader, thread_id: ThreadId, last_event_id: LastEventId = None
+) -> StreamingResponse:
+    """The stored events of the newest answer of a thread from Last-Event-ID on, live until it ends."""
+    await run_in_threadpool(_check_owner, door, caller, thread_id)
+    after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    return StreamingResponse(_log_of(door, thread_id, after), headers=_STREAM, media_type="text/event-stream")
+
+
+@router.post("/{thread_id}/cancel", responses=errors(404))
+def cancel(door: Door, caller: Reader, thread_id: ThreadId) -> Stopped:
+    """Stop what is being answered in a thread."""
+    _check_owner(door, caller, thread_id)
+    return Stopped(stopped=door.service.cancel_chat(thread_id))
 
 
 @router.post("/{thread_id}/messages/{n}/feedback", status_code=201, responses=errors(404, body=True))
@@ -111,6 +163,21 @@ def _own(door: Doors, caller: Caller, thread_id: str) -> list[Message]:
 def _check_owner(door: Doors, caller: Caller, thread_id: str) -> None:
     if door.stores.chats.thread(thread_id).owner != caller.name and caller.role != "admin":
         raise NotFound("thread", thread_id)
+
+
+async def _log_of(door: Doors, thread_id: str, position: int) -> AsyncIterator[bytes]:
+    while not door.service.live.closed:
+        # The status is read first: what was stored before a run ended is never missed.
+        runs = await run_in_threadpool(door.stores.runs.of_subject, thread_id)
+        if not runs:
+            return
+        events = await run_in_threadpool(door.stores.runs.after, runs[-1].id, position)
+        for event in events:
+            position = event.seq
+            yield _block(RunEvent(event.type, event.data, event.seq))
+        if runs[-1].status != "running" and not events:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _encoded(first: RunEvent, rest: AsyncIterator[RunEvent]) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from api_desk import LATENCY, NOW, TOKENS, Desk, running_desk, token_settings
+from api_desk import NOW, TOKENS, Desk, running_desk, token_settings
 
 from domain.cycle import SourceHealth
 from domain.diagnosis import STEP_NAMES
@@ -104,7 +104,7 @@ def test_a_diagnosis_shows_its_whole_reasoning(desk: Desk) -> None:
         "Unknown",
         "unexplained",
         "Ask the venue",
-        LATENCY,
+        "order_ack_latency_ms{bybit}",
     ):
         assert word in text
     for name in STEP_NAMES:

@@ -1,24 +1,18 @@
 // @ts-check
-// Keeps an open page current: one event stream, whose events only say that something changed.
-// The page is then fetched again and its live regions are exchanged in place.
+// Keeps an open page current: events only say that something changed; the page is then fetched again
+// and its live regions are exchanged in place.
+import { follow } from "./feed.js";
 
-const EVENTS = [
-  "anomaly.created",
-  "anomaly.updated",
-  "incident.updated",
-  "diagnosis.updated",
-  "cycle.finished",
-  "source.status",
-  "feedback.created",
-  "gap",
-];
 const QUIET_MS = 400;
+const LONG_MS = 30_000;
+const SCROLLED_PX = 160;
 
-/** @type {EventSource | null} */
-let stream = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let pending;
-let state = "off";
+/** @type {(() => void) | undefined} */
+let leave;
+let state = "static";
+let last = "";
 
 /** @param {string} next */
 function show(next) {
@@ -26,22 +20,44 @@ function show(next) {
   const dot = document.getElementById("live-dot");
   if (!dot) return;
   dot.dataset.state = next;
-  dot.textContent = next === "off" ? "static" : next;
+  dot.dataset.last = last;
+  dot.textContent = next;
+  document.getElementById("offline")?.toggleAttribute("hidden", next !== "reconnecting");
 }
 
-async function refresh() {
+/** Fetch the page again and exchange its live regions. */
+export async function refresh(force = false) {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (!answer || !answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-live]")) {
     const now = fresh.getElementById(old.id);
-    if (!now || now.innerHTML === old.innerHTML) continue;
-    if (old.contains(document.activeElement) && document.activeElement !== document.body) continue;
-    keepFolds(old, now);
-    old.replaceWith(document.adoptNode(now));
+    if (now && now.innerHTML !== old.innerHTML) exchange(old, now, force);
   }
   document.title = fresh.title;
   show(state);
+  document.dispatchEvent(new CustomEvent("refreshed"));
+}
+
+/**
+ * @param {Element} old
+ * @param {Element} now
+ * @param {boolean} force
+ */
+function exchange(old, now, force) {
+  const focused = document.activeElement;
+  if (focused !== document.body && old.contains(focused) && focused?.matches("input, select, textarea")) return;
+  // Rows never move away under the cursor or while somebody reads further down.
+  if (!force && old.hasAttribute("data-calm") && (old.matches(":hover") || scrollY > SCROLLED_PX)) {
+    const pill = document.getElementById("news");
+    pill?.removeAttribute("hidden");
+    return;
+  }
+  keepFolds(old, now);
+  const id = focused?.id;
+  old.replaceWith(document.adoptNode(now));
+  document.getElementById("news")?.setAttribute("hidden", "");
+  if (id && document.activeElement === document.body) document.getElementById(id)?.focus({ preventScroll: true });
 }
 
 /**
@@ -59,35 +75,56 @@ function keepFolds(old, now) {
 
 function soon() {
   clearTimeout(pending);
-  pending = setTimeout(refresh, QUIET_MS);
+  if (!document.hidden) pending = setTimeout(refresh, QUIET_MS + Math.random() * QUIET_MS);
 }
 
-function connect() {
-  if (stream || document.hidden) return;
-  stream = new EventSource("/api/v1/stream");
-  stream.onopen = () => {
-    if (state === "reconnecting") soon();
-    show("live");
-  };
-  stream.onerror = () => show("reconnecting");
-  for (const name of EVENTS) stream.addEventListener(name, soon);
+/** @param {{state?: string, event?: string, data?: string}} message */
+function heard(message) {
+  if (message.state) {
+    const back = state === "reconnecting" && message.state === "live";
+    show(message.state);
+    if (back) soon();
+  }
+  if (message.event) {
+    last = message.event;
+    show(state);
+    document.dispatchEvent(new CustomEvent("announced", { detail: message }));
+    soon();
+  }
 }
 
-function pause() {
-  // Browsers allow six connections per host: pages that nobody looks at give theirs back.
-  stream?.close();
-  stream = null;
-  show("off");
+function join() {
+  if (leave) return;
+  if (typeof SharedWorker === "undefined") {
+    // Without a shared worker a page that nobody looks at gives its connection back.
+    leave = document.hidden ? undefined : follow(heard);
+    return;
+  }
+  const hub = new SharedWorker(new URL("./hub.js", import.meta.url), { type: "module", name: "desk" });
+  hub.port.onmessage = (event) => heard(event.data);
+  leave = () => hub.port.postMessage("bye");
 }
 
-if (document.getElementById("live-dot")) {
+function part() {
+  leave?.();
+  leave = undefined;
+}
+
+/** Begin to listen. */
+export function start() {
+  join();
+  addEventListener("pagehide", part);
+  addEventListener("pageshow", join);
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      pause();
-    } else {
-      connect();
-      soon();
+    if (typeof SharedWorker === "undefined") {
+      if (document.hidden) part();
+      else join();
     }
+    soon();
   });
-  connect();
+  document.addEventListener("click", (event) => {
+    if (/** @type {Element} */ (event.target).closest("#news")) refresh(true);
+  });
+  // Ages grow and silence counts, also where nothing is announced.
+  setInterval(soon, LONG_MS);
 }

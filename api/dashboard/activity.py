@@ -1,0 +1,66 @@
+"""What people and the service did about something: detected, judged, acknowledged, diagnosed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.dashboard import fmt
+from api.doors import Doors
+from db.records import AuditEntry
+from domain.anomaly import Anomaly
+from domain.diagnosis import Diagnosis
+from domain.feedback import Feedback
+
+_MOST_SUBJECTS = 6
+_MOST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    at: datetime
+    who: str
+    what: str
+
+
+def activity(
+    door: Doors,
+    subjects: Sequence[str],
+    anomalies: Sequence[Anomaly] = (),
+    diagnosis: Diagnosis | None = None,
+) -> list[Happened]:
+    """Everything recorded about some objects, newest first."""
+    asked = list(dict.fromkeys(one for one in subjects if one))[:_MOST_SUBJECTS]
+    found = [_of_entry(entry) for one in asked for entry in door.stores.audit.list(one, limit=20).items]
+    for kind in ("anomaly", "diagnosis"):
+        found += [
+            _of_feedback(one) for said in door.stores.feedback.of_many(kind, asked).values() for one in said
+        ]
+    found += [
+        Happened(one.detected_at, "detectors", f"{one.id} detected by {one.rule}") for one in anomalies[:5]
+    ]
+    if diagnosis is not None:
+        found.append(Happened(diagnosis.timestamp, diagnosis.reasoner, f"{diagnosis.id} {diagnosis.status}"))
+    return sorted(found, key=lambda one: one.at, reverse=True)[:_MOST]
+
+
+def _of_entry(entry: AuditEntry) -> Happened:
+    change = _change(entry.before, entry.after)
+    words = fmt.words(entry.action.replace(".", " "))
+    return Happened(entry.at, entry.actor, f"{words}{f': {change}' if change else ''}")
+
+
+def _change(before: Any, after: Any) -> str:
+    if isinstance(after, dict):
+        return ", ".join(f"{fmt.words(str(name))} {_value(value)}" for name, value in after.items())
+    return fmt.words(str(after)) if after else (f"was {fmt.words(str(before))}" if before else "")
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else str(value)[:60]
+
+
+def _of_feedback(one: Feedback) -> Happened:
+    cause = f", it really was {fmt.words(one.actual_cause)}" if one.actual_cause else ""
+    comment = f": {one.comment[:200]}" if one.comment else ""
+    return Happened(one.created_at, one.author, f"said {fmt.words(one.verdict)}{cause}{comment}")

@@ -1,0 +1,127 @@
+"""Health and settings, and the first run: can I trust what I see, and what do I do next?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.dashboard import fmt
+from api.doors import Doors
+from api.service_port import ConfigurationEntry, Readiness
+from domain.cycle import Cycle, SourceHealth
+
+_STRIP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    name: str
+    kind: str
+    status: str
+    last: str
+    lag: str
+    rows: int
+    error: str
+    next_try: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleBar:
+    id: int
+    status: str
+    label: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    sources: list[SourceRow]
+    readiness: Readiness
+    cycles: list[CycleBar]
+    cycle_words: str
+    missed: int
+    overruns: int
+    detectors: list[tuple[str, str, str]]
+    storage: str
+    series: int
+    configuration: Sequence[ConfigurationEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoView:
+    kinds: list[tuple[str, str]]
+    more: list[tuple[str, str]]
+    sources: list[SourceRow]
+
+
+def health_view(door: Doors) -> HealthView:
+    """Sources, scheduler, database and configuration."""
+    now = door.service.now()
+    cycles = door.stores.cycles.list(limit=_STRIP).items
+    done = [one for one in cycles if one.status == "done"]
+    last = done[0] if done else None
+    about = door.service.about()
+    return HealthView(
+        sources=source_rows(door, now),
+        readiness=door.service.readiness(),
+        cycles=[_bar(one, door.service.step_s) for one in reversed(cycles)],
+        cycle_words=_cycle_words(last, now),
+        missed=sum(one.status == "missed" for one in cycles),
+        overruns=sum(_seconds(one) > door.service.step_s for one in cycles),
+        detectors=[(one.name, fmt.words(one.status), one.error or "") for one in last.detectors]
+        if last
+        else [],
+        storage=about.storage,
+        series=door.stores.series.count(),
+        configuration=about.configuration,
+    )
+
+
+def demo_view(door: Doors) -> DemoView:
+    """The incidents that the demo can inject; empty where this is not the demo."""
+    kinds = [(kind, fmt.words(kind).capitalize()) for kind in door.service.demo_kinds()]
+    first = [one for one in kinds if one[0] in {"venue_gateway_latency", "pump_and_dump", "stale_feed"}]
+    shown = first or kinds[:3]
+    return DemoView(shown, [one for one in kinds if one not in shown], source_rows(door, door.service.now()))
+
+
+def source_rows(door: Doors, now: datetime) -> list[SourceRow]:
+    """Each source with its state, the troubled ones first."""
+    troubled = {"failed": 0, "stale": 1, "warming_up": 2, "ok": 3}
+    found = sorted(door.service.sources(), key=lambda one: (troubled[one.status], one.name))
+    return [_source(one, now) for one in found]
+
+
+def _source(one: SourceHealth, now: datetime) -> SourceRow:
+    return SourceRow(
+        name=one.name,
+        kind=fmt.words(one.kind),
+        status=fmt.words(one.status),
+        last=f"{fmt.age(one.last_success_at, now)} ago" if one.last_success_at else "never",
+        lag=fmt.MISSING if one.lag_seconds is None else f"{one.lag_seconds:,.0f} s",
+        rows=one.samples + one.events,
+        error=one.last_error or "",
+        next_try=fmt.clock(one.next_try_at, now) if one.next_try_at else fmt.MISSING,
+    )
+
+
+def _seconds(cycle: Cycle) -> float:
+    if cycle.started_at is None or cycle.finished_at is None:
+        return 0.0
+    return (cycle.finished_at - cycle.started_at).total_seconds()
+
+
+def _bar(cycle: Cycle, limit_s: int) -> CycleBar:
+    seconds = _seconds(cycle)
+    steps = ", ".join(f"{one.name} {fmt.milliseconds(one.ms)}" for one in cycle.steps)
+    took = f"{cycle.status}, {seconds:.1f} s{f' ({steps})' if steps else ''}"
+    label = f"cycle {cycle.id} at {cycle.scheduled_for:%H:%M}: {took}"
+    return CycleBar(
+        cycle.id, cycle.status, label, max(6, min(40, round(40 * seconds / max(limit_s / 10, 1))))
+    )
+
+
+def _cycle_words(last: Cycle | None, now: datetime) -> str:
+    if last is None or last.finished_at is None:
+        return "No cycle has run yet."
+    steps = ", ".join(f"{one.name} {fmt.milliseconds(one.ms)}" for one in last.steps)
+    return f"Cycle {last.id} ended {fmt.age(last.finished_at, now)} ago: {last.series} series, {steps}."

@@ -1,0 +1,162 @@
+// @ts-check
+// The strokes of a chart.
+import { surface } from "./overlay.js";
+import { bounds, clock, nearest, number, ticks, timeTicks } from "./scale.js";
+
+/** @typedef {import("./chart.js").TimeChart & {plot?: {left: number, top: number, width: number, height: number}}} Chart */
+
+const LEFT = 64;
+const TOP = 8;
+const BOTTOM = 22;
+const RIBBON = 7;
+const DAY_S = 86_400;
+
+/** @param {Chart} chart */
+export function paint(chart) {
+  const { host, series, ink } = chart;
+  const pen = surface(chart.canvas, host);
+  const mini = chart.options.mini ?? false;
+  const votes = [...new Set(series.votes.map((one) => one.name))];
+  const left = mini ? 2 : LEFT;
+  const below = mini ? 2 : BOTTOM + votes.length * RIBBON;
+  const plot = { left, top: mini ? 2 : TOP, width: host.clientWidth - left - 4, height: host.clientHeight - below - TOP };
+  chart.plot = plot;
+  const span = chart.to - chart.from || 1;
+  const first = Math.max(0, nearest(series.t, chart.from) - 1);
+  const last = Math.min(series.t.length, nearest(series.t, chart.to) + 2);
+  const [low, high] = bounds([series.y, series.lo, series.hi, series.alt], first, last);
+  const x = (/** @type {number} */ t) => plot.left + ((t - chart.from) / span) * plot.width;
+  const y = (/** @type {number} */ v) => plot.top + ((high - v) / (high - low)) * plot.height;
+  if (!mini) axes(pen, chart, plot, { x, y, low, high, votes: votes.length });
+  pen.save();
+  pen.beginPath();
+  pen.rect(plot.left, 0, plot.width, host.clientHeight - (mini ? 0 : BOTTOM - 2));
+  pen.clip();
+  band(pen, series, [first, last], x, y, ink.ok ?? "");
+  for (const region of series.regions) {
+    pen.globalAlpha = 0.22;
+    pen.fillStyle = ink[region.severity] ?? "";
+    const width = Math.max(x(region.to) - x(region.from), 2);
+    pen.fillRect(x(region.from), plot.top, width, plot.height);
+  }
+  pen.globalAlpha = 1;
+  if (series.alt) line(pen, series.t, series.alt, [first, last], x, y, ink.muted ?? "", [5, 4]);
+  line(pen, series.t, series.y, [first, last], x, y, ink.accent ?? "");
+  for (const mark of mini ? [] : series.marks) flag(pen, x(mark.t), plot, mark.kind, ink);
+  series.votes.forEach((vote) => {
+    const row = plot.top + plot.height + 2 + votes.indexOf(vote.name) * RIBBON;
+    pen.fillStyle = ink.high ?? "";
+    pen.fillRect(x(vote.from), row, Math.max(x(vote.to) - x(vote.from), 2), RIBBON - 2);
+  });
+  pen.restore();
+}
+
+/**
+ * @param {CanvasRenderingContext2D} pen
+ * @param {Chart} chart
+ * @param {{left: number, top: number, width: number, height: number}} plot
+ * @param {{x: (t: number) => number, y: (v: number) => number, low: number, high: number, votes: number}} at
+ */
+function axes(pen, chart, plot, at) {
+  pen.font = "11px system-ui, sans-serif";
+  pen.fillStyle = chart.ink.muted ?? "";
+  pen.strokeStyle = chart.ink.line ?? "";
+  pen.lineWidth = 1;
+  pen.textAlign = "right";
+  pen.textBaseline = "middle";
+  for (const value of ticks(at.low, at.high)) {
+    const y = Math.round(at.y(value)) + 0.5;
+    pen.beginPath();
+    pen.moveTo(plot.left, y);
+    pen.lineTo(plot.left + plot.width, y);
+    pen.stroke();
+    pen.fillText(number(value), plot.left - 6, y);
+  }
+  pen.textAlign = "center";
+  pen.textBaseline = "bottom";
+  const dated = chart.to - chart.from > 2 * DAY_S;
+  for (const t of timeTicks(chart.from, chart.to, Math.max(2, Math.floor(plot.width / 110)))) {
+    pen.fillText(dated ? clock(t, true) : clock(t), at.x(t), chart.host.clientHeight - 3);
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} pen
+ * @param {import("./chart.js").Series} series
+ * @param {[number, number]} range
+ * @param {(t: number) => number} x
+ * @param {(v: number) => number} y
+ * @param {string} colour
+ */
+function band(pen, series, range, x, y, colour) {
+  const { t, lo, hi } = series;
+  if (!lo || !hi) return;
+  const half = ((t[1] ?? 1) - (t[0] ?? 0)) / 2;
+  pen.fillStyle = colour;
+  pen.globalAlpha = 0.2;
+  for (let i = range[0]; i < range[1]; i += 1) {
+    const [from, low] = [i, lo[i]];
+    if (low === null || low === undefined) continue;
+    let end = i;
+    while (end + 1 < range[1] && typeof lo[end + 1] === "number") end += 1;
+    pen.beginPath();
+    const at = (/** @type {number} */ j) => t[j] ?? 0;
+    pen.moveTo(x(at(from) - half), y(hi[from] ?? 0));
+    for (let j = from; j <= end; j += 1) pen.lineTo(x(at(j)), y(hi[j] ?? 0));
+    pen.lineTo(x(at(end) + half), y(hi[end] ?? 0));
+    pen.lineTo(x(at(end) + half), y(lo[end] ?? 0));
+    for (let j = end; j >= from; j -= 1) pen.lineTo(x(at(j)), y(lo[j] ?? 0));
+    pen.lineTo(x(at(from) - half), y(low));
+    pen.fill();
+    i = end;
+  }
+  pen.globalAlpha = 1;
+}
+
+/**
+ * @param {CanvasRenderingContext2D} pen
+ * @param {number[]} t
+ * @param {(number | null)[]} values
+ * @param {[number, number]} range
+ * @param {(t: number) => number} x
+ * @param {(v: number) => number} y
+ * @param {string} colour
+ * @param {number[]} [dash]
+ */
+function line(pen, t, values, range, x, y, colour, dash = []) {
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1.5;
+  pen.setLineDash(dash);
+  pen.beginPath();
+  let down = false;
+  for (let i = range[0]; i < range[1]; i += 1) {
+    const value = values[i];
+    const known = value !== null && value !== undefined;
+    if (known && down) pen.lineTo(x(t[i] ?? 0), y(value));
+    else if (known) pen.moveTo(x(t[i] ?? 0), y(value));
+    down = known;
+  }
+  pen.stroke();
+  pen.setLineDash([]);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} pen
+ * @param {number} x
+ * @param {{top: number, height: number}} plot
+ * @param {string} kind
+ * @param {Record<string, string>} ink
+ */
+function flag(pen, x, plot, kind, ink) {
+  pen.strokeStyle = ink.muted ?? "";
+  pen.setLineDash([2, 3]);
+  pen.beginPath();
+  pen.moveTo(x, plot.top);
+  pen.lineTo(x, plot.top + plot.height);
+  pen.stroke();
+  pen.setLineDash([]);
+  pen.fillStyle = ink.text ?? "";
+  pen.textAlign = "center";
+  pen.textBaseline = "bottom";
+  pen.fillText({ deploy: "▲", notice: "◆", news: "●" }[kind] ?? "◆", x, plot.top + plot.height);
+}

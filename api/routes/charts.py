@@ -1,0 +1,52 @@
+"""What the charts of the pages draw: one series or the desk's PnL over a window, thinned for a screen."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from api.dashboard.chart_data import money_chart, series_chart
+from api.doors import Door, Reader, errors
+from api.json_body import StrictRoute
+from api.paging import check_order
+
+router = APIRouter(prefix="/api/v1/chart", tags=["series"], route_class=StrictRoute)
+_FIRST, _LAST = 0, 7_258_118_400
+Seconds = Annotated[int | None, Query(ge=_FIRST, le=_LAST, description="Unix seconds.")]
+Start = Annotated[int | None, Query(alias="from", ge=_FIRST, le=_LAST, description="Unix seconds.")]
+
+
+def window_of(door: Door, start: Start = None, to: Seconds = None) -> tuple[datetime, datetime]:
+    """The window of a picture; the last 24 hours without a range."""
+    end = datetime.fromtimestamp(to, UTC) if to is not None else door.service.now()
+    first = datetime.fromtimestamp(start, UTC) if start is not None else end - timedelta(hours=24)
+    check_order(first, end)
+    return first, end
+
+
+ChartWindow = Annotated[tuple[datetime, datetime], Depends(window_of)]
+
+
+@router.get("", responses=errors(404))
+def chart(
+    door: Door,
+    _caller: Reader,
+    window: ChartWindow,
+    series: Annotated[str, Query(min_length=1, max_length=2_000)],
+) -> dict[str, Any]:
+    """A series on a grid with the band of what is usual, anomalous regions, event marks and detector votes.
+
+    At most 1,600 points; of each stretch the smallest and the largest value are kept.
+    """
+    return series_chart(door, series, window)
+
+
+@router.get("/pnl", responses=errors())
+def pnl(
+    door: Door,
+    _caller: Reader,
+    window: ChartWindow,
+    without: Annotated[str | None, Query(max_length=500, pattern=r"^[^:]+:.+$")] = None,
+) -> dict[str, Any]:
+    """The desk's PnL summed since the window began, also without one strategy, venue or symbol."""
+    return money_chart(door, window, without)
