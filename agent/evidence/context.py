@@ -69,18 +69,21 @@ def find_events(case: Case, measured: Measured, odd: Sequence[str], topology: To
     """Events within six hours before and half an hour after the onset, with what supports them.
 
     An event supports a component only where it names it (or something upstream of it), came before the onset,
-    and the component is odd itself. All others are coincidences.
+    and the component is odd without one of its causes explaining that. All others are coincidences. The onset
+    is known to a step of the grid, so an event within that step counts as before it. Log lines are judged by
+    their counts, not one by one.
     """
     onset = measured.window.time_at(measured.onset.high)
+    step = float(measured.window.step_s)
     hops = topology.hops_to(measured.target_component) if measured.target_component else {}
     found = []
     for event in sorted(case.events, key=lambda one: one.timestamp):
         ahead = (onset - event.timestamp).total_seconds()
-        if not -60 * MINUTES_AFTER <= ahead <= 3600 * HOURS_BEFORE:
+        if event.source == "system_logs" or not -60 * MINUTES_AFTER <= ahead <= 3600 * HOURS_BEFORE:
             continue
         component = event.labels.get("component", "")
         upstream = not topology.edges or component in hops
-        supports = component if ahead >= 0 and upstream and component in odd else None
+        supports = component if ahead > -step and upstream and component in odd else None
         found.append(
             EventFinding(
                 kind=event.kind,

@@ -1,5 +1,6 @@
 """Turns what was measured into numbered facts, each one sentence of ours with its statistic and window."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,8 +13,10 @@ from agent.places import place
 from agent.vocabulary import KINDS
 from domain.evidence import Evidence, EvidenceKind, Interval, TimeWindow
 from domain.money import Impact, format_money
+from domain.series import SeriesKey
 
 MAX_QUOTED = 300
+TOLD_LABELS = frozenset({"venue", "symbol", "level", "host"})
 
 
 @dataclass
@@ -69,7 +72,11 @@ def _in_words(kind: str, component: str, series: str) -> str:
     if kind not in KINDS or component.startswith("metric:"):
         return series
     noun = KINDS[kind].noun
-    return f"{noun[:1].upper()}{noun[1:]} of {place(component)}"
+    told = {part for part in re.split(r"[:-]", component) if part}
+    labels = SeriesKey.parse(series).labels
+    rest = [value for name, value in labels if name in TOLD_LABELS and value not in told]
+    tail = f" ({', '.join(rest)})" if rest else ""
+    return f"{noun[:1].upper()}{noun[1:]} of {place(component)}{tail}"
 
 
 def _step(measured: Measured) -> timedelta:

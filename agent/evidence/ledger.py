@@ -6,7 +6,7 @@ from typing import Any
 from agent.evidence import context, facts
 from agent.evidence.attribution import impact_of_case
 from agent.evidence.case import Case
-from agent.evidence.logs import TemplateShift, template_shifts
+from agent.evidence.logs import TemplateShift, about, template_shifts
 from agent.evidence.measured import Measured, measure_case
 from agent.evidence.ranking import Ranked, rank_components
 from agent.evidence.record import ComponentRow, EventFinding, Ledger, LogFinding, Signal
@@ -17,6 +17,7 @@ from domain.evidence import TimeWindow
 __all__ = ["Case", "Ledger", "gather"]
 
 MAX_LOGS = 8
+NOTABLE = 0.1
 MAX_CHECKED = 40
 
 
@@ -28,7 +29,8 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     measured = measure_case(case, settings)
     window = measured.window
     onset = window.time_at(measured.onset.column)
-    logs = template_shifts(case.logs, window.start, onset, case.end)
+    spoken = template_shifts(case.logs, window.start, onset, case.end)
+    logs = about(spoken, tuple(dict.fromkeys(measured.components)))
     ranked, none = rank_components(measured, case.topology, logs, settings)
     book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
     facts.note_onset(book, measured)
@@ -106,7 +108,11 @@ def _log_findings(
 def _events(
     book: facts.Notebook, case: Case, measured: Measured, ranked: Sequence[Ranked]
 ) -> list[EventFinding]:
-    odd = [one.component for one in ranked if (one.rows and measured.q[one.rows[0]] < 0.1) or one.logs > 0]
+    odd = [
+        one.component
+        for one in ranked
+        if one.explained_by is None and ((one.rows and measured.q[one.rows[0]] < NOTABLE) or one.logs > 0)
+    ]
     found = context.find_events(case, measured, odd, case.topology)
     return [one.model_copy(update={"evidence_id": context.note_event(book, one)}) for one in found]
 

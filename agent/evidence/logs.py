@@ -5,8 +5,9 @@ component's own change in volume: a component that is called less logs less of e
 while one line that vanishes among others that go on marks a path that the code no longer takes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -20,6 +21,7 @@ _ERROR_LEVELS = frozenset({"ERROR", "ERR", "CRITICAL", "FATAL", "SEVERE", "EMERG
 _ERROR_WORDS = ("exception", "panic", "traceback", "fatal", "fail", "refused", "timed out")
 MINUTE = 60_000_000
 FEW_LINES = 5.0
+SHORTEST_NAME = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +177,25 @@ def strongest_by_component(shifts: Sequence[TemplateShift]) -> Mapping[str, Temp
         if one.component not in out or abs(one.g) > abs(out[one.component].g):
             out[one.component] = one
     return out
+
+
+def about(shifts: Sequence[TemplateShift], components: Sequence[str]) -> list[TemplateShift]:
+    """Give each line to the component that it names, where it names exactly one other than its logger.
+
+    A risk service that writes `order of momentum above size limit` tells of strategy momentum.
+    """
+    names: dict[str, set[str]] = {}
+    for component in components:
+        short = component.rpartition(":")[2].lower()
+        if len(short) >= SHORTEST_NAME:
+            names.setdefault(short, set()).add(component)
+    known = {name: next(iter(owners)) for name, owners in names.items() if len(owners) == 1}
+    return [_readdressed(one, known) for one in shifts]
+
+
+def _readdressed(one: TemplateShift, known: Mapping[str, str]) -> TemplateShift:
+    words = set(re.findall(r"[a-z0-9_.-]+", one.template.lower()))
+    named = {known[word.strip(".")] for word in words if word.strip(".") in known}
+    if len(named) == 1 and one.component not in named:
+        return replace(one, component=named.pop())
+    return one

@@ -67,7 +67,7 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     known = [window.positions[name] for name in case.targets if name in window.positions]
     targets = tuple(sorted(known, key=lambda row: not outcomes[row]))
     target_component = case.target_component or (components[targets[0]] if targets else None)
-    last = min(max(window.column_of(case.end), 1), window.n_steps)
+    last = _last_reported(window, min(max(window.column_of(case.end), 1), window.n_steps))
     onset, estimated, leading = _onset(case, targets, kinds, last, settings)
     targets = tuple(sorted(targets, key=lambda row: row != leading))
     last = max(last, onset.column + 1)
@@ -104,6 +104,14 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
         still=still,
         q=q,
     )
+
+
+def _last_reported(window: Window, last: int) -> int:
+    """Leave out newest columns in which most series have not reported yet: lateness is no silence."""
+    share = np.isfinite(window.values[:, :last]).mean(axis=0)
+    usual = float(np.median(share)) if last else 0.0
+    reported = np.flatnonzero(share >= 0.5 * usual)
+    return int(reported[-1]) + 1 if len(reported) else last
 
 
 def _onset(

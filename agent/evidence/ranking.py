@@ -9,7 +9,7 @@ from agent.evidence.logs import TemplateShift, strongest_by_component
 from agent.evidence.measured import Measured
 from agent.evidence.settings import EvidenceSettings
 from agent.evidence.symptom import Echo, echo_scores, echoes
-from agent.vocabulary import is_about_dependencies
+from agent.vocabulary import class_of, is_about_dependencies
 from domain.series import FloatArray
 from domain.topology import Topology
 
@@ -18,8 +18,12 @@ SIGNIFICANT = 0.05
 # A series that went still counts like one that moved by twenty spreads, where its p-value has four digits.
 STILL_SIZE = float(np.log1p(20.0))
 CERTAIN_DIGITS = 4.0
+# A single sample says less than a level of the same height.
+SPIKE_SHARE = 0.6
 # Columns by which a cause may seem to change after its effect: change times are no surer than that.
 LATER = 3
+# A cause is rarely much fainter than its effect.
+FAINTEST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def _rank_by_evidence(
     }
     total = {name: own.get(name, 0.0) + spoken.get(name, 0.0) for name in sorted({*own, *spoken})}
     hops = topology.hops_to(measured.target_component) if measured.target_component else {}
-    causes = _explaining_causes(topology, total, rows_of, measured)
+    causes = _explaining_causes(topology, (own, total), rows_of, measured)
     reach = _coverage(topology, rows_of, spoken, measured)
     taken = {
         name: settings.explain_away
@@ -158,6 +162,7 @@ def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
     shifts = measured.shifts
     size = np.log1p(np.minimum(np.abs(shifts.z), settings.max_z))
     surprise = np.minimum(-np.log10(np.maximum(measured.still.p, 1e-12)) / CERTAIN_DIGITS, 1.0)
+    size = np.where(shifts.spike != 0, np.maximum(size, SPIKE_SHARE * np.log1p(shifts.peak)), size)
     size = np.where(measured.still.still, np.maximum(size, STILL_SIZE * surprise), size)
     peak = 0.15 * np.log1p(shifts.peak)
     separation = np.abs(2 * shifts.auc - 1)
@@ -168,13 +173,21 @@ def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
 
 
 def _weights(measured: Measured, settings: EvidenceSettings) -> FloatArray:
-    """Less for what a component sees of others, and for moves in the direction that does no harm."""
+    """Less for what tells of others, and for moves in the direction that does no harm.
+
+    A log volume reports on whatever the lines are about, client-side latency on those who are called, and a
+    market that stands still on the feed through which it is seen.
+    """
     series = measured.window.series
     weights = np.ones(len(series))
     rises = np.where(measured.shifts.spike != 0, measured.shifts.spike, measured.shifts.z) > 0
     for i, one in enumerate(series):
         if is_about_dependencies(one.key.metric):
             weights[i] *= settings.dependency_weight
+        if measured.kinds[i].family == "log":
+            weights[i] *= settings.report_weight
+        if measured.still.still[i] and class_of(measured.components[i]) == "market":
+            weights[i] *= settings.report_weight
         bad = measured.kinds[i].bad
         if bad != "both" and (bad == "up") != bool(rises[i]) and not measured.still.still[i]:
             weights[i] *= settings.harmless_weight
@@ -197,11 +210,15 @@ def _log_score(one: TemplateShift, settings: EvidenceSettings) -> float:
 
 def _explaining_causes(
     topology: Topology,
-    total: Mapping[str, float],
+    scores: tuple[Mapping[str, float], Mapping[str, float]],
     rows_of: Mapping[str, Sequence[int]],
     measured: Measured,
 ) -> dict[str, str]:
-    """For each component its oddest direct cause that is anomalous and did not change clearly later."""
+    """For each component its oddest direct cause that is anomalous and did not change clearly later.
+
+    `scores` are those of the components' own series, and those with their logs.
+    """
+    own, total = scores
     out: dict[str, str] = {}
     for name, causes in topology.causes_of().items():
         if name not in total:
@@ -211,6 +228,8 @@ def _explaining_causes(
             cause
             for cause in causes
             if rows_of.get(cause)
+            and own[cause] >= FAINTEST * own.get(name, 0.0)
+            and measured.kinds[rows_of[cause][0]].family != "log"
             and measured.q[rows_of[cause][0]] < SIGNIFICANT
             and _change(cause, rows_of, measured) <= latest
         ]
@@ -252,8 +271,12 @@ def _coverage(
 
 
 def _change(name: str, rows_of: Mapping[str, Sequence[int]], measured: Measured) -> int:
+    """The earliest change among a component's series that moved, its strongest one's where none did."""
     rows = rows_of.get(name)
-    return int(measured.shifts.change[rows[0]]) if rows else 0
+    if not rows:
+        return 0
+    moved = [i for i in rows if measured.q[i] < SIGNIFICANT] or [rows[0]]
+    return int(measured.shifts.change[moved].min())
 
 
 def _with_confidence(

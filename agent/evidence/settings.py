@@ -37,6 +37,12 @@ class EvidenceSettings(BaseModel):
     dependency_weight: float = Field(
         0.6, ge=0, le=1, description="weight of what a component sees of those it calls: it tells about them"
     )
+    report_weight: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="weight of what reports on others: log volume, a still market",
+    )
     harmless_weight: float = Field(
         0.8,
         ge=0,
@@ -59,6 +65,6 @@ class EvidenceSettings(BaseModel):
     calibrated: bool = Field(
         default=False, description="whether temperature and none score fit this desk's feedback"
     )
-    max_evidence: int = Field(40, ge=5, description="most facts kept in a ledger")
+    max_evidence: int = Field(60, ge=5, description="most facts kept in a ledger")
     max_components: int = Field(60, ge=0, description="most components kept in a ledger; 0 keeps all")
     impact_inflation: float = Field(1.3, ge=1, description="conformal factor on the impact interval")

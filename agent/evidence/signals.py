@@ -15,7 +15,8 @@ from agent.evidence.settings import EvidenceSettings
 from agent.vocabulary import unit_of
 from domain.evidence import TimeWindow
 
-MAX_SIGNALS = 24
+MAX_SIGNALS = 28
+MAX_TARGETS = 4
 MAX_LEADS = 6
 LEADING = 3
 LEADING_P = 0.01
@@ -35,15 +36,12 @@ def note_signals(
         measured.shifts.tested
         & ((measured.q < settings.notable) | (leading & (measured.shifts.p < LEADING_P)))
     )
-    order = sorted(
-        (int(i) for i in notable),
-        key=lambda i: (
-            i not in measured.targets,
-            rank.get(measured.components[i], len(rank)),
-            -abs(measured.shifts.z[i]),
-            i,
-        ),
+    targets = sorted(measured.targets, key=lambda i: (-abs(measured.shifts.z[i]), i))[:MAX_TARGETS]
+    others = sorted(
+        (int(i) for i in notable if int(i) not in measured.targets),
+        key=lambda i: (rank.get(measured.components[i], len(rank)), -abs(measured.shifts.z[i]), i),
     )
+    order = [*(i for i in targets if i in notable), *others]
     reference = _reference_window(measured)
     signals = [_signal(measured, i) for i in order[:MAX_SIGNALS]]
     signals = _with_leads(measured, order[:MAX_SIGNALS], signals)

@@ -17,11 +17,13 @@ MISSING = 0.35
 UNEXPLAINED = 0.5
 LOG_WEIGHT = 2.0
 EVENT_WEIGHT = 2.0
+FRESH_SECONDS = 1800.0
 SIMILAR_WEIGHT = 0.5
 SCOPE_WEIGHT = 0.8
 # Fit that a cause must exceed to be more likely than one that no runbook describes.
 UNNAMED = 1.2
 SHARPNESS = 0.6
+LEAST_FALL = -3.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,12 @@ def _weigh(sign: Sign, around: Surroundings) -> tuple[float, Signal | None]:
 
 
 def _state_fits(sign: Sign, signal: Signal) -> bool:
-    return sign.state in {"any", signal.state}
+    """Stillness has no direction: only a sign that asks for it is met, or a fall where it is one."""
+    if sign.state != "any":
+        return sign.state == signal.state
+    if signal.state == "stopped":
+        return sign.direction != "up" and signal.z <= LEAST_FALL
+    return signal.state not in {"silent", "frozen"}
 
 
 def _unexplained(runbook: Runbook, around: Surroundings) -> float:
@@ -150,7 +157,8 @@ def _events(runbook: Runbook, around: Surroundings) -> tuple[float, str | None]:
     """An event that supports the component and can announce the cause."""
     for event in around.ledger.events:
         if event.supports == around.component and runbook.announced_by(event.kind, event.text):
-            return EVENT_WEIGHT, event.evidence_id
+            fresh = event.seconds_before_onset <= FRESH_SECONDS
+            return EVENT_WEIGHT if fresh else 0.5 * EVENT_WEIGHT, event.evidence_id
     return 0.0, None
 
 
