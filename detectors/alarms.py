@@ -38,9 +38,9 @@ class Alarms:
 
     def set_step(self, step_s: float) -> None:
         """Correct the cadence once it is known better."""
-        raised = self._budget.raised
-        self._budget = AlarmBudget(self._alarm_budget, step_s, len(raised))
-        self._budget.raised = raised
+        before = self._budget
+        self._budget = AlarmBudget(self._alarm_budget, step_s, len(before.raised))
+        self._budget.raised, self._budget.days = before.raised, before.days
 
     def judge(self, strength: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Judge one column, then learn it (alarms are silent for 48 columns unless stronger).

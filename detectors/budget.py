@@ -1,6 +1,7 @@
 """The false-alarm budget: a threshold per series that rises with every alarm and falls with quiet time."""
 
 import copy
+import math
 from typing import Self
 
 import numpy as np
@@ -8,16 +9,20 @@ import numpy as np
 from detectors.surprise import budget_surprise
 from domain.series import BoolArray, FloatArray
 
-STEP = 0.5
+STEP = 0.3
+EARLY_STEP, EARLY_DAYS = 4.0, 6.0
 START = -0.1
-LOWEST, HIGHEST = -1.5, 4.0
-LEAST_WEIGHT = 0.25
+LOWEST, HIGHEST = -2.2, 4.0
+LEAST_WEIGHT = 0.1
+COST = 1.25
 
 
 class AlarmBudget:
     """Keeps the rate of alarms of each series near the budget (stochastic approximation on the threshold).
 
-    An alarm counts less the further it lies beyond its threshold: overwhelming ones are rarely false.
+    An alarm counts less the further it lies beyond its threshold: overwhelming ones are rarely false. Where
+    there is nothing to find, that weight is one half on average; `COST` makes up for it. The steps are large
+    at first and shrink over some days.
 
     Args:
         alarm_budget: alarms per series and day.
@@ -28,6 +33,8 @@ class AlarmBudget:
     def __init__(self, alarm_budget: float, step_s: float, n: int = 0) -> None:
         self.base = budget_surprise(alarm_budget, step_s)
         self._share = 10.0**-self.base
+        self._step_days = step_s / 86_400.0
+        self.days = 0.0
         self.raised = np.full(n, START)
 
     def grow(self, n: int) -> None:
@@ -51,8 +58,10 @@ class AlarmBudget:
             surprise: shape (n,), how surprising they were.
         """
         beyond = np.where(np.isfinite(surprise), surprise, 0.0) - self.threshold
-        weight = np.maximum(LEAST_WEIGHT, np.power(10.0, -0.5 * np.maximum(beyond, 0.0)))
-        self.raised = np.clip(self.raised + STEP * (alarmed * weight - self._share), LOWEST, HIGHEST)
+        weight = COST * np.maximum(LEAST_WEIGHT, np.power(10.0, -np.maximum(beyond, 0.0)))
+        step = STEP + EARLY_STEP * math.exp(-self.days / EARLY_DAYS)
+        self.days += self._step_days
+        self.raised = np.clip(self.raised + step * (alarmed * weight - self._share), LOWEST, HIGHEST)
 
 
 def discoveries(p_values: FloatArray, rate: float) -> float:

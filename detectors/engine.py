@@ -124,3 +124,27 @@ class DetectionEngine:
     def _warming_up(self, grid: Grid, where: np.ndarray) -> tuple[str, ...]:
         short = (grid.state.monitor.points < self._settings.min_points) & (where >= 0)
         return tuple(grid.series[int(row)].name for row in np.flatnonzero(short))
+
+    def size_bytes(self) -> int:
+        """Bytes of the arrays kept between calls, snapshots included; shared arrays count once."""
+        seen: dict[int, int] = {}
+        for grid in self._grids.values():
+            for state in (grid.state, *grid.snapshots):
+                _count_arrays(state, seen, 0)
+        return sum(seen.values())
+
+
+def _count_arrays(value: object, seen: dict[int, int], depth: int) -> None:
+    """Collect array sizes by identity, through the attributes and containers of our own objects."""
+    if isinstance(value, np.ndarray):
+        seen[id(value)] = value.nbytes
+    elif isinstance(value, dict):
+        for one in value.values():
+            _count_arrays(one, seen, depth + 1)
+    elif isinstance(value, list | tuple):
+        for one in value[:2_000]:
+            _count_arrays(one, seen, depth + 1)
+    elif depth < 6 and type(value).__module__.startswith("detectors."):
+        names = [*getattr(value, "__slots__", ()), *getattr(value, "__dict__", {})]
+        for name in names:
+            _count_arrays(getattr(value, name, None), seen, depth + 1)

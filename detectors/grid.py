@@ -20,7 +20,7 @@ from domain.timestamps import to_microseconds
 
 SNAPSHOT_CELLS = 6
 OLD_CELLS = 144
-RECENT_SNAPSHOTS = 2
+RECENT_SNAPSHOTS = 1
 
 
 @dataclass(slots=True)

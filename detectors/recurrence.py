@@ -8,7 +8,7 @@ from detectors.surprise import LOG10_E
 from domain.series import FloatArray
 
 BLOCK = 48
-KEPT = 16
+KEPT = 12
 ALIKE = 0.9
 WEIGHT = 0.5
 

@@ -61,7 +61,7 @@ class SeasonalTable:
 
     def __init__(self, n_slots: int, n_series: int = 0) -> None:
         self.level = np.zeros((2, n_slots, n_series), dtype=np.float32)
-        self.visits = np.zeros((2, n_slots, n_series), dtype=np.float32)
+        self.visits = np.zeros((2, n_slots, n_series), dtype=np.uint8)
 
     def grow(self, n: int) -> None:
         """Append series without a past up to n."""
@@ -80,7 +80,7 @@ class SeasonalTable:
     def _slot(self, slot: int, off: bool) -> FloatArray:
         same, other = int(off), 1 - int(off)
         level = np.where(self.visits[same, slot] > 0, self.level[same, slot], self.level[other, slot])
-        seen = (self.visits[same, slot] + self.visits[other, slot]) > 0
+        seen = (self.visits[same, slot] > 0) | (self.visits[other, slot] > 0)
         return np.where(seen, level, np.nan).astype(np.float64)
 
     def learn(self, at: Moment, x: FloatArray, scale: FloatArray, mask: BoolArray) -> None:
@@ -91,9 +91,9 @@ class SeasonalTable:
         start = np.where(np.isfinite(start), start, x)
         known = visits > 0
         bound = np.where(known & (scale > 0), WINSOR * scale, np.inf)
-        step = np.clip(x - start, -bound, bound) / np.minimum(visits + 1.0, MEMORY)
+        step = np.clip(x - start, -bound, bound) / (1.0 + visits)
         self.level[kind, at.slot] = np.where(mask, start + step, self.level[kind, at.slot])
-        self.visits[kind, at.slot] = visits + mask
+        self.visits[kind, at.slot] = np.minimum(visits + mask, int(MEMORY) - 1)
 
 
 def seasonal_scores(x: FloatArray, expected: FloatArray, spread: FloatArray) -> Scored:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.surprise import LOG10_E, MAX_SURPRISE
 from domain.series import BoolArray, FloatArray
@@ -28,13 +29,17 @@ SMALLEST_EXCESS = 0.1
 class Tail:
     """State per series: `quantile` is exceeded with probability 0.03, `excess` is the mean beyond it."""
 
-    quantile: FloatArray
-    excess: FloatArray
-    count: FloatArray
+    quantile: NDArray[np.float32]
+    excess: NDArray[np.float32]
+    count: NDArray[np.float32]
 
     @classmethod
     def empty(cls, shape: tuple[int, ...]) -> Self:
-        return cls(np.full(shape, START), np.full(shape, LOG10_E), np.zeros(shape))
+        return cls(
+            np.full(shape, START, dtype=np.float32),
+            np.full(shape, LOG10_E, dtype=np.float32),
+            np.zeros(shape, dtype=np.float32),
+        )
 
     def grow(self, n: int) -> None:
         """Append series with the prior state along the last axis up to a length of n."""
@@ -63,6 +68,7 @@ class Tail:
         beyond = np.minimum(nominal - self.quantile, WINSOR * self.excess)
         moved = self.quantile + mask * (rate * self.excess / SHARE) * (over - SHARE)
         grown = self.excess + excess_rate * (beyond - self.excess)
-        self.excess = np.where(over, np.maximum(grown, SMALLEST_EXCESS), self.excess)
-        self.quantile = np.maximum(moved, 0.05)
-        self.count = self.count + mask * pace
+        kept = np.where(over, np.maximum(grown, SMALLEST_EXCESS), self.excess)
+        self.excess = kept.astype(np.float32)
+        self.quantile = np.maximum(moved, 0.05).astype(np.float32)
+        self.count = (self.count + mask * pace).astype(np.float32)

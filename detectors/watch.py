@@ -21,6 +21,7 @@ from domain.series import BoolArray, FloatArray
 
 MAX_ONSET_CELLS = 12
 MERGE_CELLS = 12
+UNCALIBRATED = frozenset({"combined", "stale", "frozen", "threshold"})
 WINDOWLESS = frozenset({"combined", "stale", "threshold", "seasonal"})
 STATELESS = frozenset({"changepoint", "stale", "frozen", "threshold"})
 DEFAULT_THRESHOLDS = {"stale": 3.0, "changepoint": 4.0}
@@ -64,7 +65,8 @@ class Watch:
         self.rows = np.concatenate([self.rows, np.array(rows, dtype=np.intp)])
         n = len(self.rows)
         more = n - len(self._streak)
-        self._tail.grow(n)
+        if self.rule.method not in UNCALIBRATED:
+            self._tail.grow(n)
         self._budget.grow(n)
         self._streak = np.concatenate([self._streak, np.zeros(more, dtype=np.int64)])
         self._gap = np.concatenate([self._gap, np.zeros(more)])
