@@ -1,0 +1,90 @@
+"""Checks an answer against the results of its tools: a number that none of them returned is marked."""
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+UNVERIFIED = "(unverified)"
+# A number as answers write it; digits inside names, ids, times and dates are no claims about quantities.
+_NUMBER = re.compile(
+    r"(?<![\w.,:/#“-])(?P<sign>[-+])?\$?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<e>e[-+]?\d+)?"
+    r"(?P<unit>\s?[kMG](?![\w]))?(?![\w:/-]|,\d|\.\d)"
+)
+_SKIPPED = re.compile(r"“[^”]*”|\[[A-Z]-?\d+\]|\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|\{[^}]*\}")
+_SCALES = {"k": 1e3, "M": 1e6, "G": 1e9}
+# Words around figures: 24 hours, 90 % interval, list numbers, small counts of what is listed.
+_FREE = frozenset({0.0, 24.0, 90.0, 99.0, 95.0})
+
+
+def marked(text: str, results: Sequence[Any], question: str = "") -> str:
+    """The text with `(unverified)` behind each number that is in no result.
+
+    Args:
+        text: an answer.
+        results: what the tools returned, as plain JSON values.
+        question: numbers of the question may be repeated.
+    """
+    known = Known(results, question)
+    masked = _SKIPPED.sub(lambda match: "\x00" * len(match[0]), text)
+    pieces, position = [], 0
+    for match in _NUMBER.finditer(masked):
+        if not known.holds(match):
+            pieces.append(f"{text[position : match.end()]} {UNVERIFIED}")
+            position = match.end()
+    return "".join([*pieces, text[position:]])
+
+
+class Known:
+    """All numbers that may be said: those of results, their differences in time, and counts."""
+
+    def __init__(self, results: Sequence[Any], question: str) -> None:
+        self._numbers = sorted({abs(one) for one in _numbers(results)})
+        self._asked = {float(one) for one in re.findall(r"\d+(?:\.\d+)?", question[:1_000])}
+        texts = "\x00".join(_texts(results))
+        self._texts = {one.replace(",", "") for one in re.findall(r"\d[\d,]*(?:\.\d+)?", texts)}
+
+    def holds(self, match: re.Match[str]) -> bool:
+        """Whether a number as written is one of them, by its own rounding."""
+        digits = match["digits"].replace(",", "")
+        value = float(digits + (match["e"] or ""))
+        unit = (match["unit"] or "").strip()
+        decimals = len(digits.partition(".")[2])
+        step = 10.0**-decimals
+        if digits in self._texts or value in self._asked or value in _FREE:
+            return True
+        if not unit and value <= 60 and value == int(value):
+            return True
+        scale = _SCALES.get(unit, 1.0)
+        # Four significant digits are how answers round.
+        slack = max(0.51 * step, abs(value) * 6e-4) * scale
+        return any(self._near(value * scale / factor, slack / factor) for factor in (1.0, 100.0, 1 / 60))
+
+    def _near(self, value: float, slack: float) -> bool:
+        i = bisect_left(self._numbers, value - slack)
+        return i < len(self._numbers) and self._numbers[i] <= value + slack
+
+
+def _numbers(value: Any) -> Iterable[float]:
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int | float):
+        if math.isfinite(value):
+            yield float(value)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _numbers(one)
+    elif isinstance(value, list | tuple):
+        yield float(len(value))
+        yield from (number for one in value for number in _numbers(one))
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        yield from (text for one in value for text in _texts(one))

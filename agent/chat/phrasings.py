@@ -1,0 +1,167 @@
+"""How people put what they want to know: patterns by intent and by statistic."""
+
+from collections.abc import Mapping
+
+from agent.chat.question import Intent, Statistic
+
+# The first that is found decides, so the special stands before the general.
+INTENTS: Mapping[Intent, tuple[str, ...]] = {
+    "help": (
+        r"\bwhat (?:can|do) you (?:do|answer|know|understand)\b|\bwhat can i ask\b",
+        r"^\W*(?:help|hi|hello|hey)\W*$|\bhow do(?:es)? (?:this|it|the chat) work\b",
+        r"\bwho are you\b",
+    ),
+    "diagnose": (
+        (
+            r"^\W*(?:please |can you |could you |now )*(?:diagnose|investigate|re-?diagnose"
+            r"|analy[sz]e|look into)\b"
+        ),
+        (
+            r"\b(?:start|run|begin|launch) (?:a |an |the |another |new )*(?:diagnosis|investigation"
+            r"|root cause)"
+        ),
+    ),
+    "usage": (
+        r"\b(?:tokens?|llm|language models?|model (?:cost|calls|spend|usage)|budget)\b",
+        r"\bcost of (?:the )?(?:model|llm|ai)\b|\bspen[dt] on (?:the )?(?:model|llm|ai)\b",
+    ),
+    "sources": (
+        r"\b(?:data )?sources?\b|\bcollectors?\b",
+        r"\bdata (?:feeds?|fresh|quality|arriv\w+|stale|complete)\b",
+        r"\b(?:fresh|stale|up to date|missing) data\b|\bis (?:the )?data\b",
+        r"\btrust (?:the )?data\b|\bfeeds? (?:ok|fine|healthy|alive|up|down|stale)\b",
+    ),
+    "rules": (
+        r"\brules?\b|\bwhat (?:do you|is|are you) (?:detect|monitor|watch)\w*\b|\bdetectors?\b",
+        r"\bthresholds?\b",
+    ),
+    "similar": (
+        r"\bhappened before\b",
+        r"\b(?:seen|had|see) (?:this|it|that|such|something like)\b.*\b(?:before|already|earlier)\b",
+        r"\bsimilar\b|\bpast (?:incidents?|cases?)\b.*\blike\b|\brecurr\w*",
+        r"\blast time (?:this|it|that)\b|\blike this before\b|\bhow often (?:has|does|did)\b",
+    ),
+    "actions": (
+        (
+            r"\bwhat (?:should|shall|can|must|could|do) (?:i|we|one|you recommend)\b(?! (?:ask|know"
+            r"|lose|make|earn|have))"
+        ),
+        r"\brecommend\w*|\bnext steps?\b",
+        r"\bhow (?:do|can|should|to) (?:i |we )?(?:fix|mitigate|solve|stop|resolve|repair)\b",
+        r"\bwhat to do\b|\bmitigat\w*|\bactions?\b|\bto ?do first\b|\bremed\w+|\badvice\b",
+        r"\bplaybook\b|\brunbooks?\b",
+    ),
+    "movers": (
+        r"\bmove[ds]?\b|\bmoving\b|\bmovers\b|\bcorrelat(?:ed?|es|ing)\b|\bco-?mov\w+",
+        r"\bwhat else (?:changed|happened|shifted|broke)\b",
+        r"\bchanged (?:together|with|at the same time|most)\b|\bwhich series changed\b",
+    ),
+    "logs": (
+        r"\blogs?\b(?! lines)|\blogged\b|\blog (?:templates?|patterns?|messages?)\b",
+        r"\berror messages?\b|\btemplates?\b|\bexceptions?\b",
+    ),
+    "events": (
+        r"\bnews\b|\bheadlines?\b|\bdeploy\w*|\breleases?\b|\bconfig(?:uration)? changes?\b",
+        r"\bevents?\b|\bnotices?\b|\bannounce\w*|\brolled out\b",
+    ),
+    "why": (
+        r"\bwhy\b|\b(?:root )?causes?d?\b|\breasons?\b|\bhow come\b|\bexplanation\b",
+        r"\bwho (?:is|was) to blame\b|\bto blame\b|\bwhat (?:made|drove|triggered|led to)\b",
+        r"\bdiagnos[ei]s\b|\bbecause of what\b|\bculprit\b",
+    ),
+    "compare": (
+        r"\bcompare[ds]?\b|\bcomparison\b|\bversus\b|\bvs\b|\bdifferen(?:ce|t)\b|\bsame\b",
+        r"\b(?:higher|lower|better|worse|more|less|larger|smaller)\b.*\bthan\b",
+        r"\bas (?:high|low|bad|good)\b|\bnormal(?:ly)?\b|\busual(?:ly)?\b|\bcompared\b",
+        r"\bagainst\b",
+    ),
+    "inventory": (
+        (
+            r"\b(?:which|what|how many|list|show|all|name) (?:the |all |of the |our |other"
+            r" )*(?:strateg(?:y|ies)|venues?|exchanges?|symbols?|coins?|instruments?|hosts?|machines?"
+            r"|servers?|databases?|series|metrics?|pairs?)(?: (?:do|does|are|is) (?:we|you|there|i|it"
+            r"|stored|recorded|known|monitored|available|on the desk|trade[ds]?|have|see)\b.*)?\W*$"
+        ),
+        r"\bwhat data (?:do|is|are)\b",
+    ),
+    "when": (
+        r"\bwhen\b|\bwhat time\b|\bhow long\b|\bsince when\b|\bbeg[ai]n\b|\bat what time\b",
+        r"\bstart(?:ed)? (?:at|from)\b|\bonset\b|\bduration\b",
+        r"\bstill (?:going|ongoing|running|open)\b",
+    ),
+    "how_bad": (
+        (
+            r"\b(?:how (?:bad|severe|serious|big|expensive)|impact|what did (?:it|this|that|i-\d+)"
+            r" cost|cost (?:us|of)|did .* cost)\b"
+        ),
+    ),
+    "list_anomalies": (
+        (
+            r"\b(?:list|show|give|what|which|how many|number of|count|any|are there|display|all"
+            r"|recent|latest|last|open)\b.*\b(?:anomal(?:y|ies)|detections?|alerts?|flags?|alarms?)\b"
+        ),
+        r"^\W*(?:\w+ ){0,2}(?:anomal(?:y|ies)|detections?|alerts?|flags?|alarms?)\W*$",
+        r"\b(?:anomal(?:y|ies)|detections?|alerts?|flags?|alarms?)\b.*\b(?:found|detected|open|seen)\b",
+    ),
+    "worst": (
+        (
+            r"\b(?:worst|biggest|largest|most (?:severe|serious|important|expensive|costly)|top"
+            r"|gravest)\b.*\b(?:(?:incidents?|problems?|issues?|outages?|troubles?|cases?)"
+            r"|(?:anomal(?:y|ies)|detections?|alerts?|flags?|alarms?)|thing)\b"
+        ),
+        (
+            r"\bwhat (?:is|was) (?:the )?(?:worst|most (?:severe|serious|important"
+            r"|urgent))\b\W*(?:right now|now|today)?\W*$"
+        ),
+        r"\bwhich (?:is|was|one is) (?:the )?(?:worst|most \w+)\b",
+    ),
+    "list_incidents": (
+        (
+            r"\b(?:list|show|give|what|which|how many|number of|count|any|are there|display|all"
+            r"|recent|latest|last|open)\b.*\b(?:incidents?|problems?|issues?|outages?|troubles?"
+            r"|cases?)\b"
+        ),
+        r"^\W*(?:\w+ ){0,2}(?:incidents?|problems?|issues?|outages?|troubles?|cases?)\W*$",
+        r"\b(?:incidents?|problems?|issues?|outages?|troubles?|cases?)\b.*\b(?:open|had|seen|there)\b",
+    ),
+    "what_happened": (
+        (
+            r"\bwhat(?:'s| is| was| has| have)? (?:happen\w*|gone wrong|went wrong|going on|going"
+            r" wrong|wrong|up|broken?|new)\b"
+        ),
+        r"\bwhat did i miss\b|\bsummar\w+|\boverview\b",
+        r"\banything (?:odd|unusual|strange|wrong|happen\w*|new|interesting|of note)\b",
+        r"\bhappen(?:ed|ing)\b|\bdid anything\b|\brecap\b|\bwhat broke\b|\breport\b",
+        r"\bbriefing\b",
+    ),
+    "status": (
+        r"\bstatus\b",
+        r"\b(?:is|are) (?:everything|all|anything|something|things?|the desk|we|it all)\b",
+        r"\bhow (?:are|is) (?:things|everything|it|the desk|we)\b|\bstate of\b",
+        r"\beverything (?:ok|okay|fine|good|normal)\b",
+        r"\ball (?:good|ok|okay|clear|fine|quiet)\b|\bhealth\w*\b",
+    ),
+    "explain": (
+        r"\bexplain\b|\btell me (?:more )?about\b|\bdetails?\b|\bdescribe\b|\bevidence\b",
+        r"\bproof\b|\bhow do you know\b|\bhypothes[ei]s\b|\balternatives?\b",
+        r"\bwhat is (?:a|i|d)-\d|\bmore about\b",
+    ),
+}
+
+STATISTICS: Mapping[Statistic, tuple[str, ...]] = {
+    "p99": (r"\bp99\b|\b99th percentile\b",),
+    "p95": (r"\bp95\b|\b95th percentile\b|\bpercentile\b",),
+    "median": (r"\bmedian\b|\btypical\w*",),
+    "mean": (r"\baverage\b|\bmean\b|\bavg\b|\bon average\b",),
+    "max": (
+        r"\bmax(?:imum|imal)?\b|\bpeak(?:ed)?\b|\bhighest\b|\blargest\b|\bbiggest\b|\bmost\b",
+        r"\btop\b|\bworst\b|\bslowest\b|\bhow high\b|\bspike\b",
+    ),
+    "min": (
+        r"\bmin(?:imum|imal)?\b|\blowest\b|\bsmallest\b|\bleast\b|\bfewest\b|\bfastest\b",
+        r"\bhow low\b|\bdip\b",
+    ),
+    "sum": (r"\btotal\b|\bsum\b|\baltogether\b|\bcumulative\b|\boverall\b|\bhow many\b",),
+    "std": (r"\bstandard deviation\b|\bstd(?:dev)?\b|\bvaria(?:nce|bility)\b",),
+    "last": (r"\b(?:right )?now\b|\bcurrent(?:ly)?\b|\blatest\b|\blast value\b|\bat the moment\b",),
+}

@@ -1,0 +1,237 @@
+"""Answers about one incident: why, when, how bad, what to do, on what evidence; and starting a diagnosis."""
+
+from collections.abc import Sequence
+
+from agent.chat.asked import Answer, Asked
+from agent.chat.moving import movers_answer
+from agent.chat.refusals import absent_answer, missing_answer
+from agent.chat.results import IncidentBrief, IncidentDetail
+from agent.chat.troubles import anomaly_line, list_span, names_of
+from agent.chat.values import value_answer
+from agent.chat.wording import (
+    between,
+    clock,
+    impact,
+    lasting,
+    listed,
+    one_line,
+    percent,
+    plural,
+    quoted,
+    short_title,
+    signed_money,
+)
+from domain.diagnosis import Diagnosis, Hypothesis
+from domain.evidence import Evidence
+from domain.incident import Incident
+
+MAX_EVIDENCE = 5
+_PLACES = frozenset({"strategy", "venue", "symbol"})
+
+
+def find_incident(asked: Asked) -> IncidentDetail | Answer:
+    """The incident that is meant: by id, else the worst one of the time, metric and labels spoken of."""
+    question = asked.question
+    if question.strangers:
+        return missing_answer(asked)
+    if question.absent and not question.metrics:
+        return absent_answer(asked, question.absent)
+    for one in question.ids:
+        found = _by_id(asked, one)
+        if found is not None:
+            return found
+    span, about = list_span(asked), names_of(asked)
+    for names in dict.fromkeys((tuple(about), tuple(about[1:] if question.metrics else about))):
+        listing = asked.call(asked.tools.list_incidents, start=span.start, end=span.end, about=list(names))
+        if listing.items and (names or not about):
+            best = _likeliest(listing.items)
+            return asked.call(asked.tools.get_incident, incident_id=best.id)
+    subject = f" on {listed(about)}" if about else ""
+    return Answer.refusal(f"I find no incident{subject} {between(span, asked.now)}.")
+
+
+def _likeliest(items: Sequence[IncidentBrief]) -> IncidentBrief:
+    """An open one goes before one that has ended."""
+    return next((one for one in items if one.status != "resolved"), items[0])
+
+
+def _by_id(asked: Asked, identifier: str) -> IncidentDetail | None:
+    if identifier.startswith("I-"):
+        return asked.call(asked.tools.get_incident, incident_id=identifier)
+    incident_id: str | None = None
+    if identifier.startswith("A-"):
+        incident_id = asked.call(asked.tools.get_anomaly, anomaly_id=identifier).incident_id
+    if identifier.startswith("D-"):
+        incident_id = asked.call(asked.tools.get_diagnosis, diagnosis_id=identifier).incident_id
+    if incident_id is None:
+        return None
+    return asked.call(asked.tools.get_incident, incident_id=incident_id)
+
+
+def diagnosis_of(asked: Asked, detail: IncidentDetail) -> Diagnosis | None:
+    """The diagnosis that was asked for by id, else that of the incident."""
+    named = next((one for one in asked.question.ids if one.startswith("D-")), None)
+    if named and (detail.diagnosis is None or named != detail.diagnosis.id):
+        return asked.call(asked.tools.get_diagnosis, diagnosis_id=named)
+    return detail.diagnosis
+
+
+def why_answer(asked: Asked) -> Answer:
+    """The root cause with its evidence; without one, what moved, said as such."""
+    detail = find_incident(asked)
+    if isinstance(detail, Answer):
+        return _why_without_incident(asked, detail)
+    diagnosis = diagnosis_of(asked, detail)
+    answer = Answer()
+    chip = answer.cite("incident", detail.incident.id)
+    if diagnosis is None or diagnosis.status in {"queued", "running"}:
+        answer.say(
+            f"{chip} {short_title(detail.incident.title)} has not been diagnosed yet; ask me to diagnose it."
+        )
+        return answer
+    _say_cause(answer, diagnosis, detail.incident, asked)
+    return answer
+
+
+def _say_cause(answer: Answer, diagnosis: Diagnosis, incident: Incident, asked: Asked) -> None:
+    primary = diagnosis.primary_hypothesis
+    chips = f"{answer.cite('incident', incident.id)} {answer.cite('diagnosis', diagnosis.id)}"
+    started = f"{short_title(incident.title)}, since {clock(incident.started_at, asked.now)} UTC"
+    if diagnosis.outcome == "no_fault":
+        answer.say(f"No fault was found behind {chips} ({started}).")
+    elif primary is None or diagnosis.outcome != "cause_found":
+        answer.say(f"The cause of {chips} ({started}) is not known: the diagnosis is {_outcome(diagnosis)}.")
+        if primary is not None and primary.cause != "unknown":
+            answer.say(f"The best lead, not more: {one_line(primary.title)}, {percent(primary.confidence)}.")
+    else:
+        where = f" at {one_line(primary.component)}" if primary.component else ""
+        answer.say(
+            f"{one_line(primary.title)}{where}: {percent(primary.confidence)} sure {chips} ({started})."
+        )
+    if primary is not None:
+        say_evidence(answer, diagnosis, primary)
+    others = [one for one in diagnosis.alternative_hypotheses if one.confidence >= 0.02][:3]
+    if others:
+        answer.say(
+            "Else: " + "; ".join(f"{one_line(one.title)}, {percent(one.confidence)}" for one in others) + "."
+        )
+    if diagnosis.impact is not None:
+        answer.say(f"Impact: {impact(diagnosis.impact)}.")
+
+
+def _outcome(diagnosis: Diagnosis) -> str:
+    return diagnosis.outcome or diagnosis.status
+
+
+def say_evidence(answer: Answer, diagnosis: Diagnosis, hypothesis: Hypothesis) -> None:
+    """The facts for and against a hypothesis, cited."""
+    facts = {one.id: one for one in diagnosis.evidence}
+    for identifier in hypothesis.supporting[:MAX_EVIDENCE]:
+        if identifier in facts:
+            answer.item(fact_text(answer, facts[identifier]))
+    for identifier in hypothesis.contradicting[:2]:
+        if identifier in facts and identifier not in hypothesis.supporting:
+            answer.item(f"against it: {fact_text(answer, facts[identifier])}")
+
+
+def fact_text(answer: Answer, fact: Evidence) -> str:
+    """One fact with its chip; what it quotes stays quoted."""
+    text = f"{one_line(fact.statement)} {answer.cite('evidence', fact.id)}"
+    return f"{text}: {quoted(fact.quoted)}" if fact.quoted else text
+
+
+def _why_without_incident(asked: Asked, said: Answer) -> Answer:
+    if said.citations or asked.question.strangers or asked.question.absent:
+        return said
+    moved = movers_answer(asked)
+    answer = Answer([*said.lines, "So there is no diagnosis to explain it. What I can see:", *moved.lines])
+    answer.citations = moved.citations
+    return answer
+
+
+def when_answer(asked: Asked) -> Answer:
+    """When it began and ended; when a series had its extreme."""
+    question = asked.question
+    if question.metrics and question.statistic in {"max", "min"} and not question.ids:
+        return value_answer(asked)
+    detail = find_incident(asked)
+    if isinstance(detail, Answer):
+        return detail
+    incident = detail.incident
+    answer = Answer()
+    chip = answer.cite("incident", incident.id)
+    end = incident.ended_at
+    length = lasting((end or asked.now) - incident.started_at)
+    until = (
+        f"ended at {clock(end, asked.now)} UTC, after {length}"
+        if end
+        else f"is still going on, for {length} now"
+    )
+    answer.say(
+        f"It began at {clock(incident.started_at, asked.now)} UTC and {until} {chip} "
+        f"({short_title(incident.title)})."
+    )
+    about = names_of(asked)
+    members = [
+        one
+        for one in detail.anomalies
+        if not about or any(about[-1] in name for name in one.affected_metrics)
+    ]
+    if detail.anomalies:
+        answer.say("What went first:")
+        for one in sorted(members or detail.anomalies, key=lambda a: (a.timestamp, a.id))[:4]:
+            answer.item(anomaly_line(one, asked, answer))
+    return answer
+
+
+def how_bad_answer(asked: Asked) -> Answer:
+    """Severity, length and money of an incident."""
+    detail = find_incident(asked)
+    if isinstance(detail, Answer):
+        return detail
+    incident, diagnosis = detail.incident, diagnosis_of(asked, detail)
+    answer = Answer()
+    chip = answer.cite("incident", incident.id)
+    cost = incident.impact or (diagnosis.impact if diagnosis else None)
+    length = lasting((incident.ended_at or asked.now) - incident.started_at)
+    answer.say(
+        f"{chip} {short_title(incident.title)} is {incident.severity}, "
+        f"{plural(len(detail.anomalies), 'anomaly')}, "
+        f"{'lasted' if incident.ended_at else 'going on for'} {length}."
+    )
+    if cost is None:
+        answer.say("Its impact on PnL is not known.")
+        return answer
+    answer.say(f"Impact on PnL: {impact(cost)}.")
+    for part in sorted(cost.by, key=lambda one: one.amount)[:8]:
+        if part.amount < 0 and part.label in _PLACES:
+            answer.item(
+                f"{one_line(part.label)} {one_line(part.value)}: {signed_money(part.amount, cost.unit)}"
+            )
+    if diagnosis is not None:
+        answer.cite("diagnosis", diagnosis.id)
+    return answer
+
+
+def actions_answer(asked: Asked) -> Answer:
+    """What the diagnosis recommends, the first things first."""
+    detail = find_incident(asked)
+    if isinstance(detail, Answer):
+        return detail
+    diagnosis = diagnosis_of(asked, detail)
+    answer = Answer()
+    chip = answer.cite("incident", detail.incident.id)
+    if diagnosis is None:
+        answer.say(f"{chip} has not been diagnosed yet, so nothing is recommended; ask me to diagnose it.")
+        return answer
+    answer.say(f"For {chip} {short_title(detail.incident.title)} {answer.cite('diagnosis', diagnosis.id)}:")
+    for one in diagnosis.immediate_actions[:6]:
+        back = " (reversible)" if one.reversible else ""
+        done = f" (done by {one_line(one.done_by or 'somebody')})" if one.done else ""
+        answer.item(f"{one.n}. {one_line(one.text)}{back}{done}")
+    if not diagnosis.immediate_actions:
+        answer.say("Nothing is recommended for now.")
+    check = diagnosis.primary_hypothesis.separating_check if diagnosis.primary_hypothesis else None
+    if check:
+        answer.say(f"To be sure of the cause first: {one_line(check)}")
+    return answer
