@@ -14,6 +14,9 @@ from agent.evidence.tails import false_discovery_rate
 from agent.vocabulary import Kind, component_of, is_outcome, kind_of, stem
 from domain.series import BoolArray, FloatArray, Window
 
+GUARD = 3
+MUCH = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -71,21 +74,8 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     onset, estimated, leading = _onset(case, targets, kinds, last, settings)
     targets = tuple(sorted(targets, key=lambda row: row != leading))
     last = max(last, onset.column + 1)
-    reference = _reference_columns(case, onset, window.n_steps)
-    shifts = measure(
-        window.values[:, reference],
-        window.values[:, onset.column : last],
-        peer_groups([one.key.metric for one in window.series]),
-        np.array([_falls_matter(kind) for kind in kinds], dtype=bool),
-        settings,
-    )
-    still = stillness(window.values[:, reference], window.values[:, onset.column : last])
-    shifts = replace(
-        shifts,
-        p=np.minimum(shifts.p, still.p),
-        change=np.where(still.still, still.since, shifts.change),
-        tested=shifts.tested | still.still,
-    )
+    reference = _reference_columns(case, onset, window.n_steps, estimated=estimated)
+    shifts, still = _compare(window, kinds, reference, (onset.column, last), settings)
     q = np.ones(len(window.series))
     q[shifts.tested] = false_discovery_rate(shifts.p[shifts.tested])
     return Measured(
@@ -104,6 +94,28 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
         still=still,
         q=q,
     )
+
+
+def _compare(
+    window: Window,
+    kinds: tuple[Kind, ...],
+    reference: BoolArray,
+    columns: tuple[int, int],
+    settings: EvidenceSettings,
+) -> tuple[Shifts, Stillness]:
+    """Shifts of the window's columns against the reference, those of series that went still included."""
+    before, during = window.values[:, reference], window.values[:, columns[0] : columns[1]]
+    peers = peer_groups([one.key.metric for one in window.series])
+    falls = np.array([_falls_matter(kind) for kind in kinds], dtype=bool)
+    shifts = measure(before, during, peers, falls, settings)
+    still = stillness(before, during)
+    shifts = replace(
+        shifts,
+        p=np.minimum(shifts.p, still.p),
+        change=np.where(still.still, still.since, shifts.change),
+        tested=shifts.tested | still.still,
+    )
+    return shifts, still
 
 
 def _last_reported(window: Window, last: int) -> int:
@@ -148,9 +160,15 @@ def _falls_matter(kind: Kind) -> bool:
     return kind.bad == "down" or (kind.bad == "both" and kind.family != "system")
 
 
-def _reference_columns(case: Case, onset: onsets.Onset, columns: int) -> BoolArray:
-    """Everything before the onset's interval, without windows that held incidents themselves."""
-    keep = np.arange(columns) < max(min(onset.low, onset.column), 1)
+def _reference_columns(case: Case, onset: onsets.Onset, columns: int, *, estimated: bool) -> BoolArray:
+    """Everything before the onset's interval, without windows that held incidents themselves.
+
+    Where the onset was estimated from the target, a cause may have begun a little earlier: the columns just
+    before are left out, so that they spoil no comparison.
+    """
+    first = min(onset.low, onset.column)
+    guard = GUARD if estimated and first > MUCH else 0
+    keep = np.arange(columns) < max(first - guard, 1)
     for start, end in case.excluded:
         first, last = case.window.column_of(start), case.window.column_of(end)
         keep[max(first, 0) : max(last, 0)] = False

@@ -21,6 +21,8 @@ _MAD_TO_SD = 1.4826
 LEAST_LOG_SPREAD = 0.35
 # Tails of metrics are heavier than a normal's: with six degrees of freedom quiet windows stay within 5 %.
 LEVEL_DEGREES = 6.0
+# A sample this many times as far off as the middle one is what a reader would call a spike.
+LONE_SAMPLE = 3.0
 # A quantity that falls to nothing counts as one that falls to this share of itself.
 LEAST_RATIO = 0.02
 
@@ -86,7 +88,7 @@ def measure(
     p_spike = _spike_test(past, np.minimum(np.abs(steps), settings.max_z))
     top = np.argmax(np.abs(steps), axis=1)[:, None]
     spike = np.where(
-        (p_spike < 0.1 * np.minimum(p_level, p_rank)) & tested,
+        tested & _stands_out(np.abs(steps), p_spike, np.minimum(p_level, p_rank)),
         np.sign(np.take_along_axis(steps, top, 1))[:, 0],
         0.0,
     )
@@ -103,6 +105,13 @@ def measure(
         persistence=_persistence(steps, z, n_current),
         tested=tested,
     )
+
+
+def _stands_out(steps: FloatArray, p_spike: FloatArray, p_other: FloatArray) -> BoolArray:
+    """Whether a single sample tells more than the level: by its tail, or by far the largest of the window."""
+    largest, middle = steps.max(axis=1, initial=0.0), _median(steps)
+    lone: BoolArray = (p_spike < 0.01) & (largest > LONE_SAMPLE * middle)
+    return (p_spike < 0.1 * p_other) | lone
 
 
 def _positive(reference: FloatArray) -> BoolArray:
