@@ -9,6 +9,7 @@ from detectors.tail import Tail
 from domain.series import BoolArray, FloatArray
 
 HOLD = 48
+LOWEST = -2.2
 PACE = 0.1
 LONGEST_PACED = 288
 
@@ -29,7 +30,7 @@ class Alarms:
     def __init__(self, n: int, alarm_budget: float, step_s: float, min_points: int) -> None:
         self._tail = Tail.empty((n,))
         self._alarm_budget = alarm_budget
-        self._budget = AlarmBudget(alarm_budget, step_s, n)
+        self._budget = AlarmBudget(alarm_budget, step_s, n, LOWEST)
         self._min_points = min_points
         self._columns = 0
         self._began = np.full(n, -LONGEST_PACED)
@@ -39,7 +40,7 @@ class Alarms:
     def set_step(self, step_s: float) -> None:
         """Correct the cadence once it is known better."""
         before = self._budget
-        self._budget = AlarmBudget(self._alarm_budget, step_s, len(before.raised))
+        self._budget = AlarmBudget(self._alarm_budget, step_s, len(before.raised), LOWEST)
         self._budget.raised, self._budget.days = before.raised, before.days
 
     def judge(self, strength: FloatArray) -> tuple[BoolArray, FloatArray]:
