@@ -1,14 +1,13 @@
 """Joins alert policy, the outbox and what is known of an incident."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import structlog
 
-from alerts.decider import Decider
-from alerts.history import History
+from alerts.decider import AlertPolicy, Decider
 from alerts.notice import Notice
 from alerts.outbox import AlertIntent as Decided
 from alerts.outbox import Story
@@ -17,7 +16,7 @@ from alerts.receivers.configured import build_receivers, build_targets
 from alerts.settings import AlertSettings
 from alerts.summary import summarise
 from alerts.worker import OutboxWorker
-from db.anomalies import AnomalyStore
+from db.anomalies import AnomalyFilter, AnomalyStore
 from db.diagnoses import DiagnosisStore
 from db.incidents import IncidentStore
 from db.outbox import OutboxStore
@@ -29,8 +28,6 @@ from domain.incident import Incident, lead_anomaly
 from service.windows import Windows
 
 log = structlog.get_logger()
-# Longer than the longest hold of a digest; messages of open incidents are read whatever their age.
-HISTORY = timedelta(hours=26)
 SPARKLINE_POINTS = 48
 
 
@@ -54,7 +51,7 @@ class Storyteller:
 
     def members(self, incident: Incident) -> tuple[Anomaly, ...]:
         """The anomalies of an incident."""
-        return tuple(self.anomalies.get(one) for one in incident.anomaly_ids)
+        return tuple(self.anomalies.iterate(AnomalyFilter(incident_id=incident.id)))
 
     def _sparkline(self, anomalies: Sequence[Anomaly]) -> tuple[float, ...]:
         if not anomalies:
@@ -79,27 +76,21 @@ class Alerting:
         self._stories = stories
         receivers = build_receivers(settings)
         self.receivers = {one.name: one for one, _ in receivers}
-        self._targets = build_targets(receivers, settings)
+        self._policy = AlertPolicy(settings, build_targets(receivers, settings), store)
         self.worker = OutboxWorker(store, [one for one, _ in receivers], stories, settings, clock)
 
-    def decider(self, now: datetime) -> Decider:
-        """The decisions of one transaction."""
-        return Decider(self._settings, self._targets, self._history(now), now)
-
     def decide(self, now: datetime) -> Callable[..., Sequence[AlertIntent]]:
-        """The decisions of one transaction, as storage takes them."""
-        decider = self.decider(now)
+        """The decisions of one cycle, as storage takes them."""
+        decider = self._decider((one.id for one in self._stories.incidents.open()), now)
         return lambda incident, anomalies, previous: _stored(decider(incident, anomalies, previous))
 
     def diagnosed(self, diagnosis: Diagnosis, now: datetime) -> Sequence[AlertIntent]:
         """What to tell now that an incident has a diagnosis; stored with the diagnosis."""
-        if diagnosis.incident_id is None or not self._targets:
+        if diagnosis.incident_id is None or not self.receivers:
             return ()
         before = self._stories.incidents.get(diagnosis.incident_id)
         after = before.model_copy(update={"diagnosis_id": diagnosis.id, "impact": diagnosis.impact})
-        # While it is only queued the incident points at it already; what is news is its end.
-        known = before.model_copy(update={"diagnosis_id": None})
-        return self.decide(now)(after, self._stories.members(before), known)
+        return _stored(self._decider((after.id,), now).diagnosed(after, self._stories.members(before)))
 
     def check(self, name: str, now: datetime) -> None:
         """Send a test message to one receiver; raises NotifyError."""
@@ -123,15 +114,12 @@ class Alerting:
 
     def changed(self, before: Incident, after: Incident, now: datetime) -> None:
         """A person changed an incident: tell it."""
-        intents = self.decide(now)(after, self._stories.members(after), before)
-        self._store.add(intents, after.id, now)
+        intents = self._decider((before.id,), now)(after, self._stories.members(after), before)
+        self._store.add(_stored(intents), after.id, now)
         self.worker.wake()
 
-    def _history(self, now: datetime) -> History:
-        if not self._targets:
-            return History()
-        open_incidents = [one.id for one in self._stories.incidents.open()]
-        return History.of(self._store.recent(now - HISTORY, open_incidents))
+    def _decider(self, incident_ids: Iterable[str], now: datetime) -> Decider:
+        return self._policy.decider(tuple(incident_ids), now)
 
 
 def _stored(decided: Sequence[Decided]) -> list[AlertIntent]:

@@ -2,11 +2,11 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,7 +14,8 @@ from pydantic_settings import (
 )
 
 from agent.evidence.settings import EvidenceSettings
-from alerts.settings import AlertSettings
+from agent.model.settings import LlmSettings
+from alerts.settings import SECRET_KEYS, AlertSettings
 from api.settings import ServerSettings, TokenSettings
 from collectors.settings import SourceSettings
 from db.settings import DatabaseSettings, RetentionPolicy
@@ -47,26 +48,6 @@ class SchedulerSettings(BaseModel):
     diagnoses_per_cycle: int = Field(
         default=20, ge=0, description="Incidents diagnosed inside a cycle, worst first; the rest follow."
     )
-
-
-class LlmSettings(BaseModel):
-    """The language model, if any."""
-
-    model_config = _SECTION
-
-    model: str | None = Field(
-        default=None, description="Name of the model; without one the reasoner is statistical."
-    )
-    base_url: str | None = Field(default=None, description="Any OpenAI-compatible endpoint.")
-    api_key: SecretStr | None = Field(
-        default=None, description="Only from the environment: OPENAI_API_KEY or ANALYST_LLM__API_KEY."
-    )
-    temperature: float = Field(default=0.1, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(default=4_000, ge=1, description="Longest answer of one call, in tokens.")
-    timeout_seconds: float = Field(default=60, gt=0, description="Deadline of all calls of one diagnosis.")
-    max_retries: int = Field(default=2, ge=0, le=10, description="Retries of a call that may succeed later.")
-    budget_usd_per_day: float | None = Field(default=None, ge=0, description="Hard cap per UTC day.")
-    budget_usd_per_diagnosis: float | None = Field(default=None, ge=0, description="Hard cap per diagnosis.")
 
 
 class ClusterSettings(BaseModel):
@@ -176,9 +157,19 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _refuse_secrets(content: Mapping[str, Any]) -> None:
-    llm = content.get("llm")
-    if isinstance(llm, dict) and "api_key" in llm:
-        raise ConfigurationError("llm.api_key", "belongs into the environment (OPENAI_API_KEY)")
+    """Secrets in the file itself would end up in version control and backups."""
+    secrets = {"llm.api_key", *(f"alerts.{key}" for key in SECRET_KEYS)}
+    for path in _leaves(dict(content), ""):
+        if path in secrets:
+            raise ConfigurationError(path, "is a secret and belongs into the environment, not into the file")
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}".lstrip("."))
+    else:
+        yield path
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:

@@ -42,6 +42,7 @@ class ServiceProcess:
             self.url = self._address()
         except BaseException:
             self.kill()
+            self.log.close()
             raise
         return self
 
