@@ -44,7 +44,8 @@ def test_the_commented_parts_of_that_configuration_are_accepted_too() -> None:
         ("[scheduler]\ninterval_secs = 5", "scheduler.interval_secs"),
         ("[scheduler]\ninterval_seconds = 'often'", "scheduler.interval_seconds"),
         ("[[sources]]\nname = 'x'\nkind = 'carrier-pigeon'", "sources.0"),
-        ("[llm]\napi_key = 'secret'", "llm.api_key"),
+        ("[llm]\napi_key = 'hunter2'", "llm.api_key"),
+        ("[alerts.slack]\nbot_token = 'hunter2'\nchannel = 'C1'", "alerts.slack.bot_token"),
         ("[nonsense]\na = 1", "nonsense"),
         ("[[rules]]\nname = 'a'\nmetric = 'b'\n[[rules]]\nname = 'a'\nmetric = 'c'", "rules"),
         ("= broken", "analyst.toml"),
@@ -57,7 +58,7 @@ def test_a_broken_key_is_named_in_one_line(tmp_path: Path, text: str, key: str) 
         load_settings(path, environ={})
     assert key in str(raised.value)
     assert "\n" not in str(raised.value)
-    assert "secret" not in str(raised.value)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_an_unknown_variable_of_the_environment_is_named(tmp_path: Path) -> None:
