@@ -238,8 +238,13 @@ class StoredTools:
     def call(self, name: str, arguments: str, ledger: Ledger) -> Evidence:
         """The stored fact; raises InvalidInput where the run had none."""
         known = {one.id for one in ledger.evidence}
+        try:
+            given = json.loads(arguments or "{}")
+        except ValueError:
+            given = None
         for one in self._facts:
-            if one.id not in known and one.parameters["tool"] == name:
+            same = one.parameters["tool"] == name and one.parameters["arguments"] == given
+            if same and one.id not in known:
                 return one
         raise InvalidInput("tool", f"no answer of {name[:60]!r} to {arguments[:60]} was stored")
 

@@ -29,7 +29,15 @@ from detectors.infer import infer, what_if
 from domain.anomaly import Anomaly
 from domain.cycle import Cycle, SourceHealth
 from domain.diagnosis import Diagnosis, DiagnosisRequest
-from domain.errors import AnalystError, Conflict, InvalidInput, NotFound, NotifyError, StoreUnavailable
+from domain.errors import (
+    AnalystError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    NotifyError,
+    ReasonerError,
+    StoreUnavailable,
+)
 from domain.incident import Incident
 from domain.rule import Rule
 from domain.series import Window, floor_to_step
@@ -219,9 +227,13 @@ class Analyst:
         return CheckResult(ok=found.ok, answer=found.answer, ms=_ms_since(started))
 
     def check_llm(self) -> CheckResult:
-        if self._parts.settings.llm.model is None:
-            return CheckResult(ok=True, answer="no model is configured; the statistical reasoner diagnoses")
-        return CheckResult(ok=False, answer="this version has no reasoner for a model yet")
+        started = time.perf_counter()
+        try:
+            answer = self._parts.investigations.check_model()
+        except ReasonerError as error:
+            return CheckResult(ok=False, answer=str(error), ms=_ms_since(started))
+        answer = answer or "no model is configured; the statistical reasoner diagnoses"
+        return CheckResult(ok=True, answer=answer, ms=_ms_since(started))
 
     def check_receiver(self, name: str) -> CheckResult:
         receiver = self._parts.alerting.receivers.get(name)

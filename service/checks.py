@@ -1,5 +1,6 @@
 """What `analyst check` tries: the database, every source, the model, every alert receiver, the runbooks."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,6 +12,7 @@ from collectors.settings import SourceSettings
 from db.database import Database
 from domain.errors import SourceError
 from service.clock import system_clock
+from service.models import build_gateway, check
 from service.settings import Settings
 
 Attempt = Callable[[], str]
@@ -46,9 +48,10 @@ def _source(source: SourceSettings, settings: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
-    if settings.llm.model is None:
+    gateway = build_gateway(settings.llm, None, system_clock)
+    if gateway is None:
         return "none is configured; the statistical reasoner diagnoses"
-    return f"{settings.llm.model} is configured; this version diagnoses with the statistical reasoner"
+    return asyncio.run(check(gateway))
 
 
 def _alerts(settings: Settings) -> str:

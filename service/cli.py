@@ -8,7 +8,20 @@ from typing import Any
 import typer
 
 from domain.errors import AnalystError
-from service.commands import backtest, database, demo, detect, diagnose, root_cause, serve, setup
+from service.commands import (
+    backtest,
+    chat,
+    database,
+    demo,
+    detect,
+    diagnose,
+    reads,
+    replay,
+    root_cause,
+    serve,
+    setup,
+    watch,
+)
 
 # typer carries a click of its own; of its usage errors only a subclass has a public name.
 UsageError: Any = typer.BadParameter.__bases__[0]
@@ -29,6 +42,14 @@ app.command("detect")(detect.detect)
 app.command("backtest")(backtest.backtest)
 app.command("root-cause")(root_cause.root_cause)
 app.command("diagnose")(diagnose.diagnose)
+app.command("replay")(replay.replay)
+app.command("chat")(chat.chat)
+app.command("watch")(watch.watch)
+app.command("costs")(reads.costs)
+app.command("export")(reads.export)
+app.command("feedback")(reads.feedback)
+app.add_typer(reads.anomalies_app, name="anomalies", help="Stored anomalies: list them, or show one.")
+app.add_typer(reads.audit_app, name="audit", help="The audit log: verify its chain.")
 app.add_typer(database.app, name="db", help="The database: migrations.")
 
 

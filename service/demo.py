@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,7 @@ from domain.errors import ConfigurationError, NotFound, SourceError
 from domain.series import floor_to_step
 from domain.timestamps import parse_rfc3339
 from service.clock import AcceleratedClock
+from service.demo_model import fake_model
 from service.running import run_service
 from service.settings import Settings, settings_from
 
@@ -25,21 +27,33 @@ READY_SECONDS = 60.0
 STEP_S = 300
 
 
-def run_demo(
-    *, port: int, seed: int, speed: float, headless: bool, start: str | None, directory: Path
+def run_demo(  # noqa: PLR0913 -- one argument per option
+    *,
+    port: int,
+    seed: int,
+    speed: float,
+    headless: bool,
+    start: str | None,
+    directory: Path,
+    llm: str | None = None,
 ) -> int:
-    """Start the desk, serve it, and end both together."""
+    """Start the desk, serve it, and end both together; with a fake model server where asked for."""
     directory.mkdir(parents=True, exist_ok=True)
     begin = parse_rfc3339(start, "--start") if start else floor_to_step(datetime.now(UTC), STEP_S)
-    with SimulatedDesk(seed=seed, start=begin, speed=speed, directory=directory) as desk:
+    with (
+        SimulatedDesk(seed=seed, start=begin, speed=speed, directory=directory) as desk,
+        fake_model(llm) as model,
+    ):
         shown = desk.ready["clock"]
         clock = AcceleratedClock(parse_rfc3339(shown["start"]), float(shown["wall_start"]), shown["speed"])
-        settings = _settings(desk.ready, directory, port)
+        settings = _settings(desk.ready, directory, port, model)
         return run_service(settings, clock=clock, speed=speed, desk=desk, ready=_announce(headless=headless))
 
 
-def _settings(ready: dict[str, Any], directory: Path, port: int) -> Settings:
+def _settings(ready: dict[str, Any], directory: Path, port: int, model: Mapping[str, Any] | None) -> Settings:
     content = desk_configuration(ready)
+    if model is not None:
+        content["llm"] = dict(model)
     content["database"] = {"url": f"sqlite:///{directory / 'analyst.db'}"}
     content["server"] = {"port": port}
     return settings_from(content)

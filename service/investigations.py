@@ -15,6 +15,9 @@ from agent.checkpoints import open_checkpoints
 from agent.evidence.record import Ledger
 from agent.graph import Reasoner
 from agent.investigator import Investigator, Surroundings
+from agent.model.gateway import ModelGateway
+from agent.model_desk import ModelDesk
+from agent.reasoners.investigation import Investigation
 from agent.runbooks import Runbook
 from db.anomalies import AnomalyStore
 from db.diagnoses import DiagnosisStore
@@ -25,6 +28,8 @@ from domain.errors import Overloaded
 from domain.incident import Incident, core_anomalies, lead_anomaly
 from service.agent_loop import AgentLoop
 from service.alerting import Alerting
+from service.model_turns import ModelTurns
+from service.models import check
 
 log = structlog.get_logger()
 MAX_WAITING = 200
@@ -34,6 +39,7 @@ IN_CYCLE_SECONDS = 30.0
 FIRST_PAUSE = timedelta(minutes=5)
 MAX_DIAGNOSES_PER_INCIDENT = 7
 SURE = 0.8
+CHECK_SECONDS = 70.0
 MAX_METRICS = 100
 
 
@@ -86,6 +92,9 @@ class InvestigationParts:
     clock: Callable[[], datetime]
     finished: Callable[[Diagnosis], None]
     per_cycle: int
+    keep: Callable[[str, Investigation], None] = lambda _id, _investigation: None
+    gateway: ModelGateway | None = None
+    models: ModelDesk | None = None
 
 
 def needs_diagnosis(
@@ -144,6 +153,7 @@ class Investigations:
         self._guard = threading.Lock()
         self._running: dict[str, Future[Diagnosis]] = {}
         self._investigator: Investigator | None = None
+        self._models = ModelTurns(parts.gateway.settings if parts.gateway else None)
 
     def start(self) -> None:
         """Open the checkpoints."""
@@ -154,7 +164,7 @@ class Investigations:
         """Take up what an earlier process left unfinished; how many there are."""
         unfinished = self._parts.diagnoses.unfinished()
         for diagnosis in unfinished:
-            self._submit(diagnosis.id)
+            self._submit(diagnosis.id, model=diagnosis.reasoner == "llm")
         return len(unfinished)
 
     def stop(self, timeout: float = 20.0) -> None:
@@ -174,10 +184,17 @@ class Investigations:
         with self._guard:
             if len(self._running) >= MAX_WAITING:
                 raise Overloaded("too many investigations are waiting", retry_after=10)
+        if request.reasoner is None and self._parts.models is not None:
+            request = request.model_copy(update={"reasoner": "llm"})
         created = self._parts.diagnoses.create(request, idempotency_key, now=now)
         if created.created:
-            self._submit(created.diagnosis.id)
+            self._submit(created.diagnosis.id, model=created.diagnosis.reasoner == "llm")
         return created.diagnosis
+
+    def check_model(self) -> str | None:
+        """What the model answers now, None where none is configured; raises ReasonerError."""
+        gateway = self._parts.gateway
+        return None if gateway is None else self._loop.submit(check(gateway)).result(CHECK_SECONDS)
 
     def cancel(self, diagnosis_id: str) -> Diagnosis:
         """Stop a run and keep what it found."""
@@ -187,17 +204,44 @@ class Investigations:
         """Investigate incidents that are new or grew, the worst first, and wait for the results."""
         wanted = [one for one in incidents if self._needs_diagnosis(one, now)]
         wanted.sort(key=lambda one: (-severity_rank(one.severity), one.started_at, one.id))
-        futures = []
+        begun: list[tuple[DiagnosisRequest, Future[Diagnosis]]] = []
         for incident in wanted[: self._parts.per_cycle]:
-            created = self._parts.diagnoses.create(self._request(incident, now), now=now)
+            request = self._request(incident, now)
+            created = self._parts.diagnoses.create(request, now=now)
             if created.created:
-                futures.append(self._submit(created.diagnosis.id))
+                begun.append((request, self._submit(created.diagnosis.id)))
         # One that fails has stored why; one that takes longer goes on beside the cycle.
-        wait(futures, timeout=IN_CYCLE_SECONDS)
+        wait([future for _, future in begun], timeout=IN_CYCLE_SECONDS)
         self._parts.alerting.worker.wake()
+        if self._parts.models is not None:
+            for request, future in begun:
+                self._ask_model(request, future, now)
+
+    def _ask_model(self, request: DiagnosisRequest, future: "Future[Diagnosis]", now: datetime) -> None:
+        """Let a model look at what has its statistical diagnosis; nothing waits for it."""
+        if not future.done() or future.exception() is not None or future.result().status != "done":
+            return
+        known = future.result()
+        if known.outcome == "no_fault":
+            return
+        alike = self._models.alike(known, now)
+        if alike is not None:
+            reason = f"nearly the same as {alike}, which a model has looked at; see there"
+            self._parts.diagnoses.save(known.model_copy(update={"fallback_reason": reason}))
+            return
+        if self._models.full:
+            log.warning("too many investigations wait for the model", diagnosis_id=known.id)
+            return
+        asked = request.model_copy(update={"reasoner": "llm"})
+        created = self._parts.diagnoses.create(asked, now=now)
+        if created.created:
+            self._models.began(known, created.diagnosis.id, now)
+            self._submit(created.diagnosis.id, model=True)
 
     def _needs_diagnosis(self, incident: Incident, now: datetime) -> bool:
         known = self._parts.diagnoses.of_incident(incident.id) if incident.diagnosis_id else ()
+        # A model's look at the same facts is not a further look at the incident.
+        known = [one for one in known if one.reasoner != "llm" and not one.prompt_versions]
         return needs_diagnosis(incident, self._members(incident), known, now)
 
     def _members(self, incident: Incident) -> list[Anomaly]:
@@ -206,8 +250,9 @@ class Investigations:
     def _request(self, incident: Incident, now: datetime) -> DiagnosisRequest:
         return request_for(incident, self._members(incident), now)
 
-    def _submit(self, diagnosis_id: str) -> "Future[Diagnosis]":
-        future = self._loop.submit(self._ready().run(diagnosis_id))
+    def _submit(self, diagnosis_id: str, *, model: bool = False) -> "Future[Diagnosis]":
+        run = self._ready().run(diagnosis_id)
+        future = self._loop.submit(self._models.in_turn(run) if model else run)
         with self._guard:
             self._running[diagnosis_id] = future
         future.add_done_callback(lambda _: self._forget(diagnosis_id))
@@ -232,5 +277,7 @@ class Investigations:
             reasoner=parts.reasoner,
             clock=parts.clock,
             finished=parts.finished,
+            models=parts.models,
+            keep=parts.keep,
         )
         return Investigator(surroundings, checkpointer)

@@ -4,15 +4,15 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 from fastapi import FastAPI
 
-from agent.evidence.case import PastIncident
 from agent.reasoners.offline import StatisticalReasoner
+from agent.replay import packed
 from agent.runbooks import load_runbooks
 from api.app import create_app
 from api.live import LiveFeed
@@ -22,6 +22,7 @@ from collectors.runner import SourceRunner
 from db.database import Database
 from db.detections import CycleWriter
 from db.leader import LeaderLock
+from db.ledgers import LedgerStore
 from db.outbox import OutboxStore
 from db.sources import SourceStateStore
 from domain.cycle import Cycle
@@ -31,9 +32,11 @@ from service.alerting import Alerting, Storyteller
 from service.analyst import Analyst, Parts, Rules
 from service.cases import CaseBuilder
 from service.clock import Clock, system_clock
+from service.confirmed import confirmed
 from service.demo_desk import DemoDesk
 from service.ingesting import Ingest, SourceStates
 from service.investigations import InvestigationParts, Investigations
+from service.models import build_desk, build_gateway
 from service.pipeline import Pipeline, Stages
 from service.saving import Saver
 from service.scheduler import Scheduler
@@ -151,6 +154,9 @@ def _ground(settings: Settings, clock: Clock, speed: float) -> _Ground:
 
 
 def _investigations(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> Investigations:
+    llm = ground.settings.llm
+    gateway = build_gateway(llm, ground.stores, ground.clock)
+    ledgers = LedgerStore(ground.database)
     return Investigations(
         InvestigationParts(
             diagnoses=ground.stores.diagnoses,
@@ -164,6 +170,9 @@ def _investigations(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> 
             clock=ground.clock,
             finished=lambda diagnosis: _tell_diagnosis(ground.live, diagnosis),
             per_cycle=ground.settings.scheduler.diagnoses_per_cycle,
+            keep=lambda diagnosis_id, found: ledgers.put(diagnosis_id, packed(found)),
+            gateway=gateway,
+            models=build_desk(gateway, ground.stores, cases, ground.clock),
         )
     )
 
@@ -237,7 +246,7 @@ def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clo
     return CaseBuilder(
         window_for=window_for,
         events=stores.events,
-        past=lambda: _confirmed(stores, clock()),
+        past=lambda: confirmed(stores, clock()),
         strategies=settings.strategies,
         edges=settings.edges,
         settings=settings.evidence,
@@ -249,20 +258,6 @@ def _checkpoints(database: Database) -> Path | str:
     if database.path is not None:
         return Path(f"{database.path}.checkpoints")
     return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def _confirmed(stores: Stores, now: datetime) -> list[PastIncident]:
-    """Incidents of the last year whose cause people confirmed or corrected."""
-    found = []
-    for said in stores.feedback.since(now - timedelta(days=365), "diagnosis"):
-        diagnosis = stores.diagnoses.get(said.target_id)
-        primary = diagnosis.primary_hypothesis
-        cause = said.actual_cause or (primary.cause if primary and said.verdict == "correct" else None)
-        if cause is not None:
-            component = primary.component if primary is not None else None
-            metrics = diagnosis.affected_metrics
-            found.append(PastIncident(diagnosis.id, cause, component, metrics, diagnosis.start_time))
-    return found
 
 
 def _take_over(

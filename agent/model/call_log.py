@@ -144,6 +144,13 @@ def recorded(calls: Sequence[Call], key: str) -> Reply | ModelFailure | None:
     return found
 
 
+def recorded_in_order(calls: Sequence[Call]) -> list[Reply | ModelFailure]:
+    """What each question came to at its last attempt, in the order in which the questions were asked."""
+    keys = dict.fromkeys(_prompt_key(call) for call in calls if call.answer is not None)
+    found = [recorded(calls, key) for key in keys]
+    return [one for one in found if one is not None]
+
+
 def _prompt_key(call: Call) -> str:
     body: Mapping[str, Any] = json.loads(call.prompt)
     return str(body.get("key", ""))

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 MAX_CONVERSATION = 5
 CLOSE = 0.2
 NORMAL_CALLS = 2
+SUMMARY_FAILED = "the summary is the statistical one: "
 _SHAPES = {
     "Analysis": '{"hypotheses": [...], "steps": {"data_examination": "...", and the other five steps}}',
     "Summary": '{"summary": "..."}',
@@ -59,6 +60,7 @@ class LlmReasoner:
         self._run = run
         self._tools = tools
         self._asking = asking
+        self._questions = 0
 
     async def take_step(self, step: StepName, investigation: Investigation) -> Investigation:
         """One of the six steps; never raises for what the model did."""
@@ -117,6 +119,7 @@ class LlmReasoner:
         question, cut = ask(name, shape, talk.investigation, self._asking, extras)
         prompts = tuple(dict.fromkeys((*talk.notes.prompts, question.name)))
         talk.notes = talk.notes.model_copy(update={"prompts": prompts, "left_out": cut})
+        self._questions += 1
         try:
             return await self._door.ask(self._run, question)
         except ModelFailure as failure:
@@ -187,7 +190,7 @@ class LlmReasoner:
         if (
             len(named) < 2
             or named[0].confidence - named[1].confidence > CLOSE
-            or self._run.made >= NORMAL_CALLS
+            or self._questions >= NORMAL_CALLS
         ):
             return
         try:
@@ -209,7 +212,7 @@ class LlmReasoner:
             reply = await self._ask(talk, "summary", Summary, Extras(conclusion=conclusion[:600]))
             found = read(reply.text, Summary) if reply is not None else None
         except ReasonerError as error:
-            reason = f"the summary is the statistical one: {error}"
+            reason = f"{SUMMARY_FAILED}{error}"
             talk.notes = talk.notes.model_copy(update={"fallback_reason": reason})
             found = None
         done = talk.investigation

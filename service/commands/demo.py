@@ -22,10 +22,16 @@ def demo(
         Path | None,
         typer.Option("--dir", help="Where to keep everything; temporary by default."),
     ] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(help="`fake`: investigate with a model too, played by a server of our own."),
+    ] = None,
 ) -> int:
     """Start a simulated desk with 14 days of history, live data and incidents; no key, no network."""
     from service.demo import run_demo  # noqa: PLC0415 -- keeps `analyst --help` fast
 
     where = directory or Path(tempfile.mkdtemp(prefix="analyst-demo-"))
     sys.stderr.write(f"building 14 days of history in {where} ...\n")
-    return run_demo(port=port, seed=seed, speed=speed, headless=headless, start=start, directory=where)
+    return run_demo(
+        port=port, seed=seed, speed=speed, headless=headless, start=start, directory=where, llm=llm
+    )
