@@ -16,6 +16,8 @@ from domain.series import BoolArray, FloatArray, Window
 
 GUARD = 3
 MUCH = 30
+# Share of the clearest change that another target needs to tell when the incident began.
+CLEAR = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _last_reported(window: Window, last: int) -> int:
 def _onset(
     case: Case, targets: tuple[int, ...], kinds: tuple[Kind, ...], last: int, settings: EvidenceSettings
 ) -> tuple[onsets.Onset, bool, int | None]:
-    """The onset, whether it was estimated, and the target that shows it most clearly.
+    """The onset, whether it was estimated, and the target that shows it first among the clear ones.
 
     Where some targets are money, only those are asked: they come first.
     """
@@ -145,7 +147,11 @@ def _onset(
     found = [(row, _estimated(window.values[row, :last], first, kinds[row])) for row in asked]
     known = [(onset, row) for row, onset in found if onset is not None]
     if known:
-        onset, leading = max(known, key=lambda pair: (pair[0].gain, -pair[1]))
+        clear = CLEAR * max(onset.gain for onset, _ in known)
+        onset, leading = min(
+            (pair for pair in known if pair[0].gain >= clear),
+            key=lambda pair: (pair[0].column, -pair[0].gain, pair[1]),
+        )
         return onset, True, leading
     column = min(max(window.column_of(case.start), 1), last - 1)
     return onsets.Onset(column, column, column, 0.0), True, leading
