@@ -169,12 +169,14 @@ def _rules(door: Doors, since: datetime, now: datetime, said: Sequence[Feedback]
     counts: Counter[str] = Counter()
     right: Counter[str] = Counter()
     judged: Counter[str] = Counter()
+    first = now
     for one in door.stores.anomalies.iterate(AnomalyFilter(start=since)):
+        first = min(first, one.timestamp)
         counts[one.rule] += 1
         if one.id in verdicts:
             judged[one.rule] += 1
             right[one.rule] += verdicts[one.id] == "true_positive"
-    days = max(1.0, (now - since).total_seconds() / 86_400)
+    days = max(1.0, (now - first).total_seconds() / 86_400)
     return [
         RuleRow(
             name,

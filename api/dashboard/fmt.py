@@ -12,7 +12,7 @@ from domain.money import Impact, format_money
 from domain.series import SeriesKey
 
 MISSING = "\N{EM DASH}"
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 _CODE = re.compile(r"`([^`\n]{1,300})`")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _CITED = re.compile(r"\bE\d{1,4}\b")
@@ -41,7 +41,7 @@ def amount(value: float, unit: str) -> str:
     """One amount of money with its sign; what rounds to nothing has none."""
     if abs(value) < 0.005:
         return format_money(0.0, unit).lstrip("+")
-    return format_money(value, unit).replace("-", _MINUS)
+    return format_money(value, unit).replace("-", MINUS)
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -49,11 +49,11 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None or math.isnan(value):
         return MISSING
     if math.isinf(value):
-        return ("\N{INFINITY}" if value > 0 else f"{_MINUS}\N{INFINITY}") + (f" {unit}" if unit else "")
+        return ("\N{INFINITY}" if value > 0 else f"{MINUS}\N{INFINITY}") + (f" {unit}" if unit else "")
     size = abs(value)
     scale, letter = next(((s, u) for s, u in _UNITS if size >= 10 * s), (1.0, ""))
     text = f"{size / scale:,.4g}" if size / scale < 1e4 else f"{size / scale:,.0f}"
-    sign = _MINUS if value < 0 else ""
+    sign = MINUS if value < 0 else ""
     return f"{sign}{text}{letter}{f' {unit}' if unit else ''}"
 
 
@@ -61,7 +61,7 @@ def sigma(value: float | None) -> str:
     """A signed number of standard deviations, one digit after the point."""
     if value is None or math.isnan(value):
         return MISSING
-    sign = _MINUS if value < 0 else "+"
+    sign = MINUS if value < 0 else "+"
     return f"{sign}{min(abs(value), 999.9):.1f}\N{GREEK SMALL LETTER SIGMA}"
 
 
@@ -150,3 +150,11 @@ def series_name(name: str) -> str:
     except InvalidInput:
         return name
     return f"{key.metric}{{{','.join(value for _, value in key.labels)}}}" if key.labels else key.metric
+
+
+_SERIES = re.compile(r"[A-Za-z_][\w:.]*\{[^{}]{1,2000}\}")
+
+
+def short_title(text: str) -> str:
+    """A title with the series in it shortened as `series_name` does."""
+    return _SERIES.sub(lambda match: series_name(match[0]), text)

@@ -63,7 +63,7 @@ def health_view(door: Doors) -> HealthView:
     return HealthView(
         sources=source_rows(door, now),
         readiness=door.service.readiness(),
-        cycles=[_bar(one, door.service.step_s) for one in reversed(cycles)],
+        cycles=[_bar(one, max(map(_seconds, cycles))) for one in reversed(cycles)],
         cycle_words=_cycle_words(last, now),
         missed=sum(one.status == "missed" for one in cycles),
         overruns=sum(_seconds(one) > door.service.step_s for one in cycles),
@@ -110,14 +110,12 @@ def _seconds(cycle: Cycle) -> float:
     return (cycle.finished_at - cycle.started_at).total_seconds()
 
 
-def _bar(cycle: Cycle, limit_s: int) -> CycleBar:
+def _bar(cycle: Cycle, longest_s: float) -> CycleBar:
     seconds = _seconds(cycle)
     steps = ", ".join(f"{one.name} {fmt.milliseconds(one.ms)}" for one in cycle.steps)
     took = f"{cycle.status}, {seconds:.1f} s{f' ({steps})' if steps else ''}"
     label = f"cycle {cycle.id} at {cycle.scheduled_for:%H:%M}: {took}"
-    return CycleBar(
-        cycle.id, cycle.status, label, max(6, min(40, round(40 * seconds / max(limit_s / 10, 1))))
-    )
+    return CycleBar(cycle.id, cycle.status, label, max(6, round(40 * seconds / (longest_s or 1.0))))
 
 
 def _cycle_words(last: Cycle | None, now: datetime) -> str:

@@ -16,6 +16,7 @@ _MAD_SIGMA = 1.4826
 _MIN_BASELINE = 8
 _ONSET_SIGMA = 4.0
 _CAP = 999.0
+_MANY = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Mover:
     """A series with its largest departure, signed, in robust standard deviations of its own past."""
 
     name: str
-    sigma: float
+    sigma: str
     lead: str
     spark: Markup
 
@@ -80,7 +81,14 @@ def _mover(seen: Window, row: int, scores: FloatArray, first: int) -> Mover:
     after = timedelta(seconds=begun * seen.step_s)
     return Mover(
         name=seen.series[row].name,
-        sigma=float(scores[peak]),
+        sigma=_words(float(scores[peak])),
         lead="at once" if not begun else f"after {fmt.duration(after)}",
         spark=sparkline(seen.values[row, max(0, first - 3 * len(scores)) :], min(first, 3 * len(scores))),
     )
+
+
+def _words(score: float) -> str:
+    """Beyond a hundred the number of sigmas says only that nothing like it was seen."""
+    if abs(score) < _MANY:
+        return fmt.sigma(score)
+    return f"{'>+' if score > 0 else f'<{fmt.MINUS}'}{_MANY:.0f}\N{GREEK SMALL LETTER SIGMA}"

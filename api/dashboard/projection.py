@@ -13,7 +13,7 @@ from api.dashboard.svg import Lane, bar, chart
 from api.doors import Doors
 from domain.series import BoolArray, FloatArray, Window
 
-_CLIP = 10.0
+_CLIP, _FAR = 10.0, 100.0
 _COMPONENTS = 5
 _MIN_SERIES, _MIN_STEPS = 4, 30
 # Radius that 99 % of a two-dimensional normal distribution stays within, and the share it stands for.
@@ -72,17 +72,17 @@ def projection(door: Doors, at: int | None) -> Projection | None:
         points=seen.n_steps,
         series=len(rows),
         chosen=None if chosen is None else seen.time_at(chosen),
-        contributions=[] if chosen is None else _contributions(seen, standard, chosen),
+        contributions=[] if chosen is None else _contributions(seen, standardised(seen.values, _FAR), chosen),
     )
 
 
-def standardised(values: FloatArray) -> FloatArray:
-    """Columns of series in robust units, shape (n_steps, n_series), gaps at the median, clipped at 10."""
+def standardised(values: FloatArray, most: float = _CLIP) -> FloatArray:
+    """Columns of series in robust units, shape (n_steps, n_series), gaps at the median, clipped."""
     centre = np.nanmedian(values, axis=1, keepdims=True)
     spread = 1.4826 * np.nanmedian(np.abs(values - centre), axis=1, keepdims=True)
     spread = np.where(spread > 0, spread, np.nanstd(values, axis=1, keepdims=True))
     scaled = np.nan_to_num((values - centre) / np.where(spread > 0, spread, 1.0))
-    clipped: FloatArray = np.clip(scaled, -_CLIP, _CLIP).T
+    clipped: FloatArray = np.clip(scaled, -most, most).T
     return clipped
 
 
@@ -121,7 +121,7 @@ def _column(seen: Window, at: int | None, found: Fit) -> int | None:
 
 
 def _contributions(seen: Window, standard: FloatArray, column: int) -> list[Contribution]:
-    parts = standard[column] ** 2
+    parts = np.abs(standard[column])
     total = float(parts.sum()) or 1.0
     order = np.argsort(-parts, kind="stable")[:10]
     return [

@@ -38,6 +38,7 @@ def _templates() -> Environment:
         probability=fmt.probability,
         rich_text=fmt.rich_text,
         series_name=fmt.series_name,
+        short_title=fmt.short_title,
         sigma=fmt.sigma,
         words=fmt.words,
     )

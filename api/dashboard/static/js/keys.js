@@ -22,7 +22,9 @@ export async function reflect() {
   for (const row of rows()) {
     const on = row.dataset.row === id;
     row.classList.toggle("selected", on);
-    row.querySelector("a")?.setAttribute("aria-current", String(on));
+    const link = row.querySelector("a");
+    if (on) link?.setAttribute("aria-current", "true");
+    else link?.removeAttribute("aria-current");
     if (on) row.scrollIntoView({ block: "nearest" });
   }
   const pane = document.getElementById("preview");

@@ -96,6 +96,7 @@ async function movers() {
 async function jump(id) {
   const row = document.getElementById(id);
   if (!row) return;
+  row.closest("details")?.setAttribute("open", "");
   row.scrollIntoView({ block: "center" });
   const { series, from, to } = row.dataset;
   const figure = figures().find((one) => one.dataset.series === series);

@@ -16,7 +16,7 @@ export function paint(chart) {
   const { host, series, ink } = chart;
   const pen = surface(chart.canvas, host);
   const mini = chart.options.mini ?? false;
-  const votes = [...new Set(series.votes.map((one) => one.name))];
+  const votes = mini ? [] : [...new Set(series.votes.map((one) => one.name))];
   const left = mini ? 2 : LEFT;
   const below = mini ? 2 : BOTTOM + votes.length * RIBBON;
   const plot = { left, top: mini ? 2 : TOP, width: host.clientWidth - left - 4, height: host.clientHeight - below - TOP };
@@ -43,11 +43,11 @@ export function paint(chart) {
   if (series.alt) line(pen, series.t, series.alt, [first, last], x, y, ink.muted ?? "", [5, 4]);
   line(pen, series.t, series.y, [first, last], x, y, ink.accent ?? "");
   for (const mark of mini ? [] : series.marks) flag(pen, x(mark.t), plot, mark.kind, ink);
-  series.votes.forEach((vote) => {
+  for (const vote of mini ? [] : series.votes) {
     const row = plot.top + plot.height + 2 + votes.indexOf(vote.name) * RIBBON;
     pen.fillStyle = ink.high ?? "";
     pen.fillRect(x(vote.from), row, Math.max(x(vote.to) - x(vote.from), 2), RIBBON - 2);
-  });
+  }
   pen.restore();
 }
 
