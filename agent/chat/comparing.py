@@ -114,7 +114,10 @@ def _comparison_line(one: Comparison) -> str:
 def _difference(change: float, unit: str) -> str:
     if change == 0:
         return "no difference"
-    return f"{figure(abs(change), unit)} {'more' if change > 0 else 'less'}"
+    size = figure(abs(change), unit)
+    if unit in {"ratio", "percent", "%"}:
+        size = size.replace(" %", " percentage points")
+    return f"{size} {'more' if change > 0 else 'less'}"
 
 
 def _rivals(labels: Sequence[tuple[str, str]]) -> bool:

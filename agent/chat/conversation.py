@@ -37,9 +37,11 @@ def context_of(turns: Sequence[Turn], lexicon: Lexicon) -> Question | None:
         question = read(turn.text, lexicon, turn.at, before)
         named = tuple(identifier for kind, identifier in turn.cited if kind in _CITED)
         if before is not None and question.intent in _ASIDES and not question.has_subject:
-            before = replace(before, cited=named or before.cited)
+            cited = _first_incident(named)
+            before = replace(before, cited=cited or before.cited, fresh=bool(cited))
             continue
-        before = replace(question, cited=_first_incident(named) or (before.cited if before else ()))
+        cited = _first_incident(named)
+        before = replace(question, cited=cited or (before.cited if before else ()), fresh=bool(cited))
     return before
 
 

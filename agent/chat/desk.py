@@ -129,7 +129,7 @@ def logs_answer(asked: Asked) -> Answer:
     for one in found.items:
         new = "new" if one.new else f"{figure(one.lines_before)} in as long before"
         answer.item(
-            f"{one_line(one.component)} {one_line(one.level)} {plain(one.lines)} times ({new}): "
+            f"{one_line(one.component)} {one_line(one.level)} {plural(round(one.lines), 'time')} ({new}): "
             f"{quoted(one.template)}"
         )
     answer.say("Log text is what programs wrote; it is quoted, not believed.")

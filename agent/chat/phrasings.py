@@ -9,7 +9,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
     "help": (
         r"\bwhat (?:can|do) you (?:do|answer|know|understand)\b|\bwhat can i ask\b",
         r"^\W*(?:help|hi|hello|hey)\W*$|\bhow do(?:es)? (?:this|it|the chat) work\b",
-        r"\bwho are you\b",
+        r"\bwho are you\b|^\W*(?:thanks?|thank you|thx|cheers)\b",
     ),
     "diagnose": (
         (
@@ -90,6 +90,8 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bstill (?:going|ongoing|running|open)\b",
     ),
     "how_bad": (
+        r"\b(?:did|does|has|is|was|will) (?:it|this|that|they) (?:cost|costing|lose|lost)\b",
+        r"\bcost(?:ing)? us\b",
         (
             r"\b(?:how (?:bad|severe|serious|big|expensive)|impact|what did (?:it|this|that|i-\d+)"
             r" cost|cost (?:us|of)|did .* cost)\b"

@@ -55,6 +55,7 @@ class Question:
         strangers: words that stand where a name would and name nothing that is stored.
         unknown: all words without a meaning here, the strangers included.
         cited: incidents, anomalies and diagnoses that the answer to it named, as `I-3`.
+        fresh: `cited` is from the very last answer, not from one before it.
         follows: it leans on what was said before.
         counted: a number of things was asked for.
     """
@@ -74,6 +75,7 @@ class Question:
     strangers: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
+    fresh: bool = False
     follows: bool = False
     counted: bool = False
 

@@ -29,6 +29,10 @@ _MONEY_VERBS = re.compile(
     r"|\bwhich \w+ (?:lost|made|earned|is losing|is making|loses|makes|performed|did)\b"
 )
 # These speak of something that went wrong, and mean what was spoken of last unless they say what.
+_ALWAYS_ABOUT: frozenset[Intent] = frozenset({"actions", "similar", "how_bad", "explain"})
+_MONEY_LIKE: frozenset[Intent] = frozenset(
+    {"unknown", "what_happened", "status", "inventory", "list_incidents"}
+)
 _ABOUT: frozenset[Intent] = frozenset(
     {"why", "when", "how_bad", "actions", "explain", "similar", "movers", "diagnose"}
 )
@@ -66,8 +70,9 @@ def read(text: str, lexicon: Lexicon, now: datetime, before: Question | None = N
         unknown=unknown,
         counted="how many" in plain or "number of" in plain,
     )
-    question = _with_money(question, plain, lexicon)
     question = replace(question, intent=_intent(question, plain))
+    if question.intent in _MONEY_LIKE:
+        question = _with_money(question, plain, lexicon)
     return _in_context(question, plain, before) if before is not None else question
 
 
@@ -80,7 +85,7 @@ def _with_money(question: Question, plain: str, lexicon: Lexicon) -> Question:
     """`How much did mm_btc lose?` asks for PnL without naming it."""
     if question.metrics or not _MONEY_VERBS.search(plain):
         return question
-    return replace(question, metrics=lexicon.metrics.get("pnl", ()))
+    return replace(question, metrics=lexicon.metrics.get("pnl", ()), intent="money")
 
 
 def is_money(question: Question) -> bool:
@@ -146,22 +151,29 @@ def _kept(question: Question, before: Question) -> Intent:
 
 
 def _inherit(question: Question, before: Question, *, spans: bool) -> Question:
+    recalled = () if question.ids else _ids_of(question, before)
+    if recalled:
+        # An incident says by itself when it was and what it touched.
+        return replace(question, ids=recalled, follows=True)
     named = {name for name, _ in question.labels}
     kept = tuple(pair for pair in before.labels if pair[0] not in named)
     return replace(
         question,
         metrics=question.metrics or before.metrics,
         labels=(*kept, *question.labels) if not question.ids else question.labels,
-        ids=question.ids or _ids_of(question, before),
         spans=before.spans[:1] if spans and before.spans else question.spans,
         follows=True,
     )
 
 
 def _ids_of(question: Question, before: Question) -> tuple[str, ...]:
+    """The incident that was spoken of last, unless figures were spoken of since."""
     if question.metrics or question.labels or question.intent not in _ABOUT:
         return ()
-    return before.ids or before.cited
+    if before.ids:
+        return before.ids
+    figures = before.metrics or before.labels
+    return before.cited if before.fresh or not figures or question.intent in _ALWAYS_ABOUT else ()
 
 
 def _compared(filled: Question, asked: Question, before: Question) -> Question:

@@ -67,6 +67,8 @@ def what_happened_answer(asked: Asked) -> Answer:
     """Incidents of a stretch, the worst first; else what moved, so that silence is informed."""
     if asked.question.strangers:
         return missing_answer(asked)
+    if asked.question.status == "open" and not asked.question.spans:
+        return list_incidents_answer(asked)
     span, about = list_span(asked), names_of(asked)
     found = asked.call(asked.tools.list_incidents, start=span.start, end=span.end, about=about)
     answer = Answer()

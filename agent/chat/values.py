@@ -201,8 +201,12 @@ def _say_leader(answer: Answer, asked: Asked, found: Money, first: MoneyPart) ->
     question = asked.question
     if question.statistic not in {"max", "min"} and not question.lowest:
         return
-    word = "lost the most" if first.amount < 0 else "made the least" if question.lowest else "made the most"
     when = between(Span(found.start, found.end, ""), asked.now)
+    if question.lowest and first.amount >= 0 and "los" in question.text.lower():
+        least = f"{first.name} made the least: {signed_money(first.amount, found.unit)}"
+        answer.say(f"No {found.by} lost money {when}; {least}.")
+        return
+    word = "lost the most" if first.amount < 0 else "made the least" if question.lowest else "made the most"
     answer.say(f"{first.name} {word} {when}: {signed_money(first.amount, found.unit)}.")
 
 
