@@ -17,7 +17,7 @@ from domain.series import BoolArray, FloatArray, Window
 GUARD = 3
 MUCH = 30
 # Share of the clearest change that another target needs to tell when the incident began.
-CLEAR = 0.25
+CLEAR = 0.5
 
 
 @dataclass(frozen=True, slots=True)

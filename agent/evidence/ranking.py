@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 STILL_SIZE = float(np.log1p(20.0))
 CERTAIN_DIGITS = 4.0
 # A single sample says less than a level of the same height.
-SPIKE_SHARE = 0.6
+SPIKE_SHARE = 0.45
 # Columns by which a cause may seem to change after its effect: change times are no surer than that.
 LATER = 3
 # A cause is rarely much fainter than its effect.

@@ -23,6 +23,9 @@ LEAST_LOG_SPREAD = 0.35
 LEVEL_DEGREES = 6.0
 # A sample this many times as far off as the middle one is what a reader would call a spike.
 LONE_SAMPLE = 3.0
+# The first sample beyond these, a share of the largest and a number of spreads, gives a spike its direction.
+SWING_SHARE = 0.2
+SWING_SPREADS = 6.0
 # A quantity that falls to nothing counts as one that falls to this share of itself.
 LEAST_RATIO = 0.02
 
@@ -36,7 +39,7 @@ class Shifts:
         value: shape (n,), median of the window.
         z: shape (n,), signed window-matched effect in reference spreads.
         peak: shape (n,), largest single-sample effect in the window, unsigned.
-        extreme: shape (n,), the value of that sample.
+        extreme: shape (n,), the value of the first large deviation.
         spike: shape (n,), +1 or -1 where a spike and not a level is what stands out, else 0.
         auc: shape (n,), probability that a window sample exceeds a reference sample.
         p: shape (n,), two-sided p-value.
@@ -86,7 +89,7 @@ def measure(
     p_level = t_tail(z, np.full(len(z), LEVEL_DEGREES))
     past = np.abs(np.nan_to_num(_divide(reference - baseline[:, None], single)))
     p_spike = _spike_test(past, np.minimum(np.abs(steps), settings.max_z))
-    top = np.argmax(np.abs(steps), axis=1)[:, None]
+    top = _first_swing(np.abs(steps))[:, None]
     spike = np.where(
         tested & _stands_out(np.abs(steps), p_spike, np.minimum(p_level, p_rank)),
         np.sign(np.take_along_axis(steps, top, 1))[:, 0],
@@ -105,6 +108,14 @@ def measure(
         persistence=_persistence(steps, z, n_current),
         tested=tested,
     )
+
+
+def _first_swing(steps: FloatArray) -> IntArray:
+    """The column of the first large deviation: a crash falls first and a pump rises first."""
+    largest = steps.max(axis=1, initial=0.0)[:, None]
+    large = steps >= np.minimum(np.maximum(SWING_SHARE * largest, SWING_SPREADS), largest)
+    columns: IntArray = np.argmax(large, axis=1).astype(np.int64)
+    return columns
 
 
 def _stands_out(steps: FloatArray, p_spike: FloatArray, p_other: FloatArray) -> BoolArray:
