@@ -31,7 +31,7 @@ BOUND = 3.0
 RELATIVE_FLOOR = 1e-9
 STATE = (
     "origin count run longest repeats slow short short_scale long long_scale scale burst calm ratio "
-    "ratio_scale wide low high"
+    "ratio_scale wide low high gap"
 )
 
 
@@ -127,7 +127,8 @@ class Monitor:
         """Score one column against the state, then learn from it.
 
         Args:
-            x: shape (n_series,); NaN is a gap: not scored, and nothing is learned.
+            x: shape (n_series,); NaN is a gap: not scored, and nothing is learned but its length (the
+                forecast after a gap is less certain, as for a random walk).
             at: its place in the day.
         """
         seen = np.isfinite(x)
@@ -190,7 +191,7 @@ class Monitor:
         ratio = np.log((burst + floor) / (s["calm"] + floor))
         z = np.stack(
             [
-                (y - forecast) / np.maximum(s["scale"] * MEAN_TO_SIGMA, floor),
+                (y - forecast) / np.maximum(s["scale"] * MEAN_TO_SIGMA * np.sqrt(1.0 + s["gap"]), floor),
                 short / np.maximum(s["short_scale"] * MEAN_TO_SIGMA, floor),
                 long / np.maximum(s["long_scale"] * MEAN_TO_SIGMA, floor),
                 (ratio - s["ratio"]) / np.maximum(s["ratio_scale"] * MEAN_TO_SIGMA, 0.05),
@@ -243,3 +244,4 @@ class Monitor:
         self.table.learn(at, y, s["wide"], seen)
         for name, value in update.items():
             s[name] = np.where(seen, value, s[name])
+        s["gap"] = np.where(seen, 0.0, s["gap"] + 1.0)

@@ -24,7 +24,7 @@ MERGE_CELLS = 12
 UNCALIBRATED = frozenset({"combined", "stale", "frozen", "threshold"})
 WINDOWLESS = frozenset({"combined", "stale", "threshold", "seasonal"})
 STATELESS = frozenset({"changepoint", "stale", "frozen", "threshold"})
-DEFAULT_THRESHOLDS = {"stale": 3.0, "changepoint": 4.0}
+DEFAULT_THRESHOLDS = {"stale": 3.0, "changepoint": 5.0}
 
 
 def own_threshold(rule: Rule) -> Rule:
@@ -152,11 +152,12 @@ class Watch:
         return np.sign(np.nan_to_num(scored.z, nan=0.0))
 
     def _count_gaps(self, x: FloatArray) -> None:
-        """The longest ordinary gap is the longest of gaps that ended; it fades slowly."""
+        """The longest ordinary gap fades slowly; one long outage teaches little, gaps that recur much."""
         seen = np.isfinite(x)
         ended = seen & (self._gap > 0)
+        learned = np.minimum(self._gap, 4.0 * self._usual_gap + 3.0)
         fading = np.where(seen, self._usual_gap * 0.999, self._usual_gap)
-        self._usual_gap = np.where(ended, np.maximum(fading, np.minimum(self._gap, 12.0)), fading)
+        self._usual_gap = np.where(ended, np.maximum(fading, learned), fading)
         self._gap = np.where(seen, 0.0, self._gap + 1.0)
 
     def _raise(self, i: int, judged: Judged, scene: Scene, x: FloatArray) -> bool:
