@@ -32,6 +32,7 @@ class Doors:
     flights: SingleFlight = field(default_factory=SingleFlight)
     keys: KeyLocks = field(default_factory=KeyLocks)
     streams: OpenStreams = field(default_factory=OpenStreams)
+    leads: dict[str, tuple[tuple[object, ...], str]] = field(default_factory=dict)
     patience: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PATIENT_THREADS))
 
     async def patiently(self, call: Callable[[], T]) -> T:

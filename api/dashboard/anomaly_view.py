@@ -68,7 +68,7 @@ def anomaly_view(
     seen_with = around(door, window, name) or [anomaly]
     alike = [
         one
-        for one in door.stores.anomalies.list(AnomalyFilter(metric=name), 200).items
+        for one in door.stores.anomalies.list(AnomalyFilter(metric=name), 100).items
         if one.rule == anomaly.rule
     ]
     judged = door.stores.feedback.of_many("anomaly", [one.id for one in alike])

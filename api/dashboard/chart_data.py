@@ -19,7 +19,7 @@ from domain.series import FloatArray, floor_to_step
 MARK_KINDS = {"deploy", "config_change", "notice", "news"}
 _DIGITS = 7
 _LONGEST_ANOMALY = timedelta(days=2)
-_MAX_REGIONS = 200
+_MAX_REGIONS = 100
 _PNL_METRICS = ("pnl", "realized_pnl", "pnl_usd")
 
 

@@ -122,15 +122,14 @@ def _total(impacts: Sequence[Impact]) -> str:
 
 def _rows(door: Doors, incidents: Sequence[Incident], held: Window, now: datetime) -> list[Row]:
     """All rows with three queries, however many they are."""
-    members = door.stores.anomalies.of_incidents([one.id for one in incidents])
+    leads = _leads(door, incidents)
     diagnoses = door.stores.diagnoses.many([one.diagnosis_id for one in incidents if one.diagnosis_id])
-    leads = {one.id: lead_anomaly(members[one.id]) for one in incidents if members[one.id]}
     said = door.stores.feedback.of_many("anomaly", [lead.id for lead in leads.values()])
     return [
         _row(
             door,
             one,
-            (leads.get(one.id), len(members[one.id])),
+            leads.get(one.id),
             diagnoses.get(one.diagnosis_id or ""),
             said,
             (held, now),
@@ -139,22 +138,33 @@ def _rows(door: Doors, incidents: Sequence[Incident], held: Window, now: datetim
     ]
 
 
+def _leads(door: Doors, incidents: Sequence[Incident]) -> dict[str, Anomaly]:
+    """The leading anomaly of each incident; who leads is looked up again when its members change."""
+    marks = {one.id: (len(one.anomaly_ids), one.anomaly_ids[-1:], one.severity) for one in incidents}
+    stale = [one.id for one in incidents if door.leads.get(one.id, ((), ""))[0] != marks[one.id]]
+    for incident_id, members in door.stores.anomalies.of_incidents(stale).items():
+        if members:
+            door.leads[incident_id] = (marks[incident_id], lead_anomaly(members).id)
+    known = {one.id: door.leads[one.id][1] for one in incidents if one.id in door.leads}
+    found = door.stores.anomalies.many(list(known.values()))
+    return {incident_id: found[lead] for incident_id, lead in known.items() if lead in found}
+
+
 def _row(
     door: Doors,
     incident: Incident,
-    leading: tuple[Anomaly | None, int],
+    lead: Anomaly | None,
     diagnosis: Diagnosis | None,
     said: Mapping[str, Sequence[Feedback]],
     seen: tuple[Window, datetime],
 ) -> Row:
-    lead, n = leading
     verdicts = [one.verdict for one in said.get(lead.id, ())] if lead else []
     held, now = seen
     return Row(
         id=incident.id,
         severity=incident.severity,
         metric=lead.affected_metrics[0] if lead else incident.title,
-        others=max(n - 1, 0),
+        others=max(len(incident.anomaly_ids) - 1, 0),
         spark=_spark(held, lead, now) if lead else Markup(""),
         impact=fmt.money(incident.impact),
         sigma=fmt.sigma(lead.z_score if lead else None),
