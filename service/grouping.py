@@ -1,7 +1,7 @@
 """Which anomalies belong together: close in time, and near each other in the cause graph."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -27,17 +27,20 @@ class Grouping:
 
     What begins together belongs together where the cause graph can tie it. What comes late can only be an
     effect: it joins where the trouble is or downstream of it, while that lasts. Weak anomalies join but tie
-    nothing together, so that a chain of chance finds does not swallow a real incident.
+    nothing together, so that a chain of chance finds does not swallow a real incident. Once the cause of an
+    incident was found, what comes late joins only where that cause can reach.
 
     Args:
         topology: the cause graph.
         max_gap: longest pause between two anomalies of one incident.
         step: width of a grid cell; without a graph only anomalies that start together belong together.
+        causes: the component found to be the cause, by incident id.
     """
 
     topology: Topology
     max_gap: timedelta
     step: timedelta
+    causes: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(
         self, new: Sequence[Anomaly], known: Sequence[tuple[Incident, Sequence[Anomaly]]]
@@ -63,9 +66,19 @@ class Grouping:
         fitting = [
             (pause, place)
             for place, group in enumerate(members)
-            if (pause := self._pause(anomaly, group[1], reach)) is not None
+            if self._can_be_reached(anomaly, group, reach)
+            and (pause := self._pause(anomaly, group[1], reach)) is not None
         ]
         return members[min(fitting)[1]] if fitting else None
+
+    def _can_be_reached(self, anomaly: Anomaly, group: Members, reach: "Reach") -> bool:
+        """Whether a late anomaly can be an effect of the cause that was found."""
+        cause = self.causes.get(group[0] or "")
+        if cause is None or cause not in reach.near:
+            return True
+        first = min(one.timestamp for one in core_anomalies(group[1]))
+        late = anomaly.timestamp - first > self.max_gap
+        return not late or _component(anomaly) in reach.below[cause]
 
     def _pause(self, anomaly: Anomaly, group: Sequence[Anomaly], reach: "Reach") -> timedelta | None:
         """Time from the nearest onset of a group to this one; None where it does not belong."""

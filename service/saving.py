@@ -1,6 +1,6 @@
 """Stores what a cycle found in one transaction, then tells the open pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,8 @@ from api.live import LiveFeed
 from db.anomalies import AnomalyFilter, AnomalyStore
 from db.cycles import CycleStore
 from db.detections import CycleWriter
+from db.diagnoses import DiagnosisStore
+from db.incidents import IncidentStore
 from db.records import SavedDetections
 from domain.anomaly import Anomaly
 from domain.series import Series
@@ -34,6 +36,8 @@ class Saver:
     live: LiveFeed
     anomalies: AnomalyStore
     cycles: CycleStore
+    incidents: IncidentStore
+    diagnoses: DiagnosisStore
 
     def __call__(self, anomalies: Sequence[Anomaly], now: datetime) -> SavedDetections:
         schedule = self.settings.scheduler
@@ -42,6 +46,7 @@ class Saver:
             self._topology() if anomalies else Topology(),
             timedelta(seconds=schedule.incident_gap_seconds),
             timedelta(seconds=schedule.interval_seconds),
+            self._causes() if anomalies else {},
         )
         saved = self.writer.save_detections(anomalies, now, grouping, self.alerting.decide(now))
         created = set(saved.created)
@@ -52,6 +57,18 @@ class Saver:
             self.live.publish("incident.updated", {"id": incident.id, "status": incident.status})
         self.alerting.worker.wake()
         return saved
+
+    def _causes(self) -> Mapping[str, str]:
+        """Where the cause of each open incident was found."""
+        found: dict[str, str] = {}
+        for incident in self.incidents.open():
+            if incident.diagnosis_id is None:
+                continue
+            diagnosis = self.diagnoses.get(incident.diagnosis_id)
+            primary = diagnosis.primary_hypothesis
+            if diagnosis.outcome == "cause_found" and primary is not None and primary.component:
+                found[incident.id] = primary.component
+        return found
 
     def _reconciled(self, found: Sequence[Anomaly], now: datetime) -> Sequence[Anomaly]:
         if not found:

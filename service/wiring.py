@@ -193,6 +193,8 @@ def _saver(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> Saver:
         ground.live,
         ground.stores.anomalies,
         ground.stores.cycles,
+        ground.stores.incidents,
+        ground.stores.diagnoses,
     )
 
 
