@@ -16,7 +16,7 @@ from domain.errors import AnalystError
 MAX_REMEMBERED = 40
 # These say nothing about what is spoken of, so the subject before them stays.
 _ASIDES: frozenset[Intent] = frozenset(
-    {"help", "sources", "rules", "usage", "unknown", "inventory", "status"}
+    {"help", "sources", "rules", "usage", "unknown", "inventory", "status", "command", "clock"}
 )
 _CITED = frozenset({"incident", "anomaly", "diagnosis"})
 
@@ -119,5 +119,7 @@ _ANSWERS: Mapping[Intent, Callable[[Asked], Answer]] = {
     "diagnose": starting.diagnose_answer,
     "inventory": desk.inventory_answer,
     "help": desk.help_answer,
+    "command": desk.command_answer,
+    "clock": desk.clock_answer,
     "unknown": unknown_answer,
 }

@@ -46,6 +46,23 @@ def status_answer(asked: Asked) -> Answer:
     return answer
 
 
+def command_answer(asked: Asked) -> Answer:
+    """Orders that the chat does not take."""
+    named = next((one for one in asked.question.ids if one[0] in "AI"), None)
+    answer = Answer.refusal(
+        "I cannot do that: I read and explain, and start diagnoses; I change nothing else."
+    )
+    if named is not None:
+        kind = "incidents" if named.startswith("I") else "anomalies"
+        answer.say(f"To change {named}, open /{kind}/{named} on the dashboard.")
+    return answer
+
+
+def clock_answer(asked: Asked) -> Answer:
+    """The service's own clock, which every relative time refers to."""
+    return Answer([f"It is {asked.now:%A %Y-%m-%d %H:%M:%S} UTC on the service's clock."])
+
+
 def sources_answer(asked: Asked) -> Answer:
     """Health of each source."""
     found = asked.call(asked.tools.data_sources)

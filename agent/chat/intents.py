@@ -25,7 +25,12 @@ _SPLIT = {
     name: re.compile(rf"\b(?:{_SPLITTERS}) (?:the )?(?:{word})\b") for name, word in _DIMENSION_WORDS.items()
 }
 _DIMENSION_NAMED = {name: re.compile(rf"\b(?:{word})\b") for name, word in _DIMENSION_WORDS.items()}
-_LOWEST = re.compile(r"\b(?:lowest|least|smallest|fewest|fastest|lost|lose|losing|loser|losses)\b")
+_LOWEST = re.compile(
+    r"\b(?:lowest|least|smallest|fewest|fastest|lost|lose|losing|loser|losses|bleed\w*|worst)\b"
+)
+
+
+_WHO = re.compile(r"\bwho\b.*\b(?:bleed\w*|los\w+|made|mak\w+|earn\w*)\b")
 
 
 def intent_of(text: str) -> Intent | None:
@@ -40,6 +45,8 @@ def statistic_of(text: str) -> Statistic | None:
 
 def dimension_of(text: str) -> str | None:
     """The label by which to split: `by venue`, `which strategy`."""
+    if _WHO.search(text):
+        return "strategy"
     return next((name for name, pattern in _SPLIT.items() if pattern.search(text)), None)
 
 

@@ -6,6 +6,12 @@ from agent.chat.question import Intent, Statistic
 
 # The first that is found decides, so the special stands before the general.
 INTENTS: Mapping[Intent, tuple[str, ...]] = {
+    "command": (
+        r"^\W*(?:please |can you |could you |now )*(?:resolve|acknowledge|ack|close|snooze|assign)\b",
+        r"^\W*(?:please |can you |could you |now )*(?:silence|mute|delete|drop|disable|enable|cancel)\b",
+        r"^\W*(?:please |can you |could you |now )*(?:stop|restart|buy|sell|set)\b",
+    ),
+    "clock": (r"\bwhat(?:'s| is)? (?:the )?time\b(?: is it| now|\W*$)|\bwhat (?:day|date) is\b",),
     "help": (
         r"\bwhat (?:can|do) you (?:do|answer|know|understand)\b|\bwhat can i ask\b",
         r"^\W*(?:help|hi|hello|hey)\W*$|\bhow do(?:es)? (?:this|it|the chat) work\b",
@@ -39,7 +45,8 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bhappened before\b",
         r"\b(?:seen|had|see) (?:this|it|that|such|something like)\b.*\b(?:before|already|earlier)\b",
         r"\bsimilar\b|\bpast (?:incidents?|cases?)\b.*\blike\b|\brecurr\w*",
-        r"\blast time (?:this|it|that)\b|\blike this before\b|\bhow often (?:has|does|did)\b",
+        r"\blast time (?:this|it|that)\b|\blike this before\b",
+        r"\bhow often (?:has|does|did) (?:this|it|that)\b",
     ),
     "actions": (
         (
@@ -52,6 +59,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bplaybook\b|\brunbooks?\b",
     ),
     "movers": (
+        r"\bwhat (?:else |all )?changed\b",
         r"\bmove[ds]?\b|\bmoving\b|\bmovers\b|\bcorrelat(?:ed?|es|ing)\b|\bco-?mov\w+",
         r"\bwhat else (?:changed|happened|shifted|broke)\b",
         r"\bchanged (?:together|with|at the same time|most)\b|\bwhich series changed\b",
@@ -65,6 +73,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bevents?\b|\bnotices?\b|\bannounce\w*|\brolled out\b",
     ),
     "why": (
+        r"\bwhat else could (?:it|this|that) be\b|\bhow (?:sure|certain|confident) are you\b",
         r"\bwhy\b|\b(?:root )?causes?d?\b|\breasons?\b|\bhow come\b|\bexplanation\b",
         r"\bwho (?:is|was) to blame\b|\bto blame\b|\bwhat (?:made|drove|triggered|led to)\b",
         r"\bdiagnos[ei]s\b|\bbecause of what\b|\bculprit\b",
@@ -127,6 +136,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\b(?:incidents?|problems?|issues?|outages?|troubles?|cases?)\b.*\b(?:open|had|seen|there)\b",
     ),
     "what_happened": (
+        r"\banything (?:broken|down|failing|off|bad|else)\b",
         (
             r"\bwhat(?:'s| is| was| has| have)? (?:happen\w*|gone wrong|went wrong|going on|going"
             r" wrong|wrong|up|broken?|new)\b"
@@ -137,6 +147,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bbriefing\b",
     ),
     "status": (
+        r"\bis (?:the )?\w+ (?:ok|okay|fine|healthy|up|down|alive)\b",
         r"\bstatus\b",
         r"\b(?:is|are) (?:everything|all|anything|something|things?|the desk|we|it all)\b",
         r"\bhow (?:are|is) (?:things|everything|it|the desk|we)\b|\bstate of\b",

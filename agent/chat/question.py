@@ -30,6 +30,8 @@ Intent = Literal[
     "diagnose",
     "inventory",
     "help",
+    "command",
+    "clock",
     "unknown",
 ]
 Statistic = Literal["last", "mean", "median", "max", "min", "sum", "count", "p95", "p99", "std"]

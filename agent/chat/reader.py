@@ -22,10 +22,14 @@ _REFERS = re.compile(
     r"\b(?:it|its|that|those|these|they|them|(?<!is )(?<!are )(?<!was )(?<!were )there|the same"
     r"|this one|that one)\b"
 )
+_SLOW = re.compile(r"\b(?:slow|slower|late|laggy|lagging|fast|quick)\b")
 _COSTS = re.compile(r"\b(?:cost|costs|lose|lost|expensive|impact|how much)\b")
 _MONEY_VERBS = re.compile(
     r"\b(?:how much|what)\b.*\b(?:lose|lost|make|made|earn|earned|gain|gained|cost|win|won)\b"
     r"|\b(?:lost|made|earned|losing|loses|gained|making)\b.*\b(?:most|least|money|us)\b"
+    r"|\bhow (?:did|is|was|are|does|has|have) \S* ?(?:\w+ )?(?:do|done|doing|perform\w*)\b"
+    r"|\bwho\b.*\b(?:bleed\w*|los\w+|made|mak\w+|earn\w*)\b"
+    r"|\b(?:worst|best) (?:performing )?(?:strategy|venue|symbol)\b"
     r"|\bwhich \w+ (?:lost|made|earned|is losing|is making|loses|makes|performed|did)\b"
 )
 # These speak of something that went wrong, and mean what was spoken of last unless they say what.
@@ -72,7 +76,7 @@ def read(text: str, lexicon: Lexicon, now: datetime, before: Question | None = N
     )
     question = replace(question, intent=_intent(question, plain))
     if question.intent in _MONEY_LIKE:
-        question = _with_money(question, plain, lexicon)
+        question = _with_speed(_with_money(question, plain, lexicon), plain, lexicon)
     return _in_context(question, plain, before) if before is not None else question
 
 
@@ -83,9 +87,16 @@ def _plain(text: str) -> str:
 
 def _with_money(question: Question, plain: str, lexicon: Lexicon) -> Question:
     """`How much did mm_btc lose?` asks for PnL without naming it."""
-    if question.metrics or not _MONEY_VERBS.search(plain):
+    if question.metrics or not _MONEY_VERBS.search(plain) or question.unknown or question.absent:
         return question
     return replace(question, metrics=lexicon.metrics.get("pnl", ()), intent="money")
+
+
+def _with_speed(question: Question, plain: str, lexicon: Lexicon) -> Question:
+    """`Is binance slow?` asks whether its latencies are as usual."""
+    if question.metrics or not question.labels or not _SLOW.search(plain):
+        return question
+    return replace(question, metrics=lexicon.metrics.get("latency", ()), intent="compare")
 
 
 def is_money(question: Question) -> bool:

@@ -50,6 +50,8 @@ def brief_line(one: IncidentBrief, asked: Asked, answer: Answer) -> str:
         text += f"; cause: {one_line(one.cause)}, {percent(one.confidence)} {source}"
     elif one.diagnosis_id:
         text += f"; no cause found yet {answer.cite('diagnosis', one.diagnosis_id)}"
+    if one.assignee:
+        text += f"; with {one_line(one.assignee)}"
     return text
 
 
@@ -153,8 +155,6 @@ def worst_answer(asked: Asked) -> Answer:
     worst = found.items[0]
     answer.say(f"The worst of {plural(found.total, 'incident')} {between(span, asked.now)}:")
     answer.item(brief_line(worst, asked, answer))
-    if worst.assignee:
-        answer.say(f"{one_line(worst.assignee)} is on it.")
     return answer
 
 

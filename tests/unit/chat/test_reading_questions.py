@@ -1,0 +1,137 @@
+"""Questions without a model: intents, names and follow-ups."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.chat.lexicon import Lexicon
+from agent.chat.question import Intent, Question
+from agent.chat.reader import read
+from collectors.simulator.layout import CELLS
+from collectors.simulator.vocabulary import SERIES
+from domain.series import Series, SeriesKey
+
+NOW = datetime(2026, 3, 4, 12, 5, tzinfo=UTC)
+PNL = tuple(
+    Series(0, SeriesKey.of("pnl", {"strategy": s, "venue": v, "symbol": y}), "pnl_data", "USD")
+    for s, v, y in CELLS
+)
+LEXICON = Lexicon.of((*SERIES, *PNL))
+
+
+def asked(*texts: str) -> Question:
+    """The last of several questions of a thread."""
+    before: Question | None = None
+    for text in texts:
+        before = read(text, LEXICON, NOW, before)
+    assert before is not None
+    return before
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("what happened since 09:00?", "what_happened"),
+        ("what went wrong yesterday afternoon", "what_happened"),
+        ("anything broken?", "what_happened"),
+        ("why did pnl drop?", "why"),
+        ("what is the root cause of I-3?", "why"),
+        ("when did I-3 start?", "when"),
+        ("how long did it last", "when"),
+        ("how much did I-3 cost?", "how_bad"),
+        ("what should I do first?", "actions"),
+        ("who moved with it?", "movers"),
+        ("what changed around 11:15?", "movers"),
+        ("what is the pnl today?", "money"),
+        ("how much did mm_btc lose yesterday?", "money"),
+        ("who is bleeding money?", "money"),
+        ("what is the ack latency on bybit?", "value"),
+        ("compare pnl today with yesterday", "compare"),
+        ("is binance slow?", "compare"),
+        ("show me open incidents", "list_incidents"),
+        ("how many anomalies were found?", "list_anomalies"),
+        ("which is the worst incident?", "worst"),
+        ("is everything ok?", "status"),
+        ("explain A-12", "explain"),
+        ("what errors are in the logs?", "logs"),
+        ("any news since 10:00?", "events"),
+        ("are the data sources healthy?", "sources"),
+        ("which rules do you have?", "rules"),
+        ("how many tokens did the llm use?", "usage"),
+        ("has this happened before?", "similar"),
+        ("diagnose A-12", "diagnose"),
+        ("which strategies do we run?", "inventory"),
+        ("what can you do?", "help"),
+        ("resolve I-1", "command"),
+        ("what time is it?", "clock"),
+        ("what is our VaR?", "unknown"),
+    ],
+)
+def test_what_is_wanted_is_read_from_the_words(text: str, intent: Intent) -> None:
+    assert asked(text).intent == intent
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics"),
+    [
+        ("ack latency", ("order_ack_latency_ms",)),
+        ("order_ack_latency_ms", ("order_ack_latency_ms",)),
+        ("profit and loss", ("pnl",)),
+        ("P&L", ("pnl",)),
+        ("fills of mm_btc", ("fill_ratio",)),
+        ("database latency", ("db_write_latency_ms",)),
+        ("latency of bybit", ("feed_latency_ms", "order_ack_latency_ms")),
+        ("position of mm_btc", ("inventory_usd",)),
+    ],
+)
+def test_metrics_go_by_many_names(text: str, metrics: tuple[str, ...]) -> None:
+    assert asked(text).metrics == metrics
+
+
+def test_labels_are_known_by_their_stored_values_and_by_what_coins_are_called() -> None:
+    assert asked("pnl of MM_BTC on bybit").labels == (("strategy", "mm_btc"), ("venue", "bybit"))
+    assert asked("price of bitcoin on okx").labels == (("symbol", "BTC"), ("venue", "okx"))
+    assert asked("pnl of mm btc").labels == (("strategy", "mm_btc"),)
+
+
+@pytest.mark.parametrize(
+    "text", ["price of DOGE", "pnl of mm_xrp", "ack latency on kraken", "how is foo_bar"]
+)
+def test_a_name_that_nothing_carries_is_noticed(text: str) -> None:
+    assert asked(text).strangers
+
+
+def test_a_follow_up_replaces_what_it_names_and_keeps_the_rest() -> None:
+    last = asked("what is the pnl of mm_btc on bybit today?", "and on binance?")
+    assert (last.intent, last.metrics) == ("money", ("pnl",))
+    assert set(last.labels) == {("strategy", "mm_btc"), ("venue", "binance")}
+    last = asked("what is the pnl today?", "and yesterday?")
+    assert last.span is not None
+    assert last.span.start == datetime(2026, 3, 3, tzinfo=UTC)
+
+
+def test_a_question_that_stands_alone_forgets_the_one_before() -> None:
+    last = asked("pnl of mm_btc yesterday", "what is the ack latency on okx?")
+    assert (last.labels, last.spans) == ((("venue", "okx"),), ())
+
+
+def test_the_same_yesterday_means_the_same_hours() -> None:
+    last = asked("average ack latency on bybit between 9 and 10", "was it the same yesterday?")
+    assert last.intent == "compare"
+    assert last.spans[0].start - last.spans[1].start == timedelta(days=1)
+
+
+def test_why_after_a_figure_is_about_that_figure() -> None:
+    last = asked("what is the pnl of mm_btc since 11:00?", "why?")
+    assert (last.intent, last.metrics, last.labels) == ("why", ("pnl",), (("strategy", "mm_btc"),))
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_any_two_texts_are_read_without_failing(first: str, second: str) -> None:
+    assert asked(first, second).text == second
+
+
+def test_only_the_beginning_of_a_huge_question_is_read() -> None:
+    assert asked("pnl " * 2_000).metrics == ("pnl",)
