@@ -234,10 +234,9 @@ class Register:
 
     @cached_property
     def target_names(self) -> frozenset[str]:
-        found = set(names_of_component(self.ledger.target_component))
-        for name in self.ledger.targets:
-            found |= set(names_of_series(name))
-        return frozenset(found)
+        """What is to be explained, by its whole name only: its parts may belong to something else."""
+        target = self.ledger.target_component
+        return frozenset({target.lower(), place(target).lower()}) if target else frozenset()
 
     @cached_property
     def general(self) -> tuple[Quantity, ...]:
@@ -262,7 +261,9 @@ class Register:
 
     @cached_property
     def general_names(self) -> frozenset[str]:
-        found = set(self.target_names)
+        found = {*self.target_names, *names_of_component(self.ledger.target_component)}
+        for name in self.ledger.targets:
+            found |= set(names_of_series(name))
         for one in self.hypotheses:
             found |= set(names_of_component(one.component))
             for name in one.root_series:

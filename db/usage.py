@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Double, cast, func, literal, select, update
 
 from db.database import Database
 from db.postgres import Lock
@@ -40,7 +40,11 @@ class UsageStore:
             assumed: USD per input and per output token of calls whose cost is not known.
             check: gets USD since then, USD and number of the calls of the subject; raises to refuse.
         """
-        guess = _CALL.c.input_tokens * assumed[0] + _CALL.c.output_tokens * assumed[1]
+        # Typed, or the column's type would make whole numbers of the prices.
+        prices = [literal(price, Double) for price in assumed]
+        guess = (
+            cast(_CALL.c.input_tokens, Double) * prices[0] + cast(_CALL.c.output_tokens, Double) * prices[1]
+        )
         total = func.coalesce(func.sum(func.coalesce(_CALL.c.cost_usd, guess)), 0.0)
         own = select(total, func.count()).where(_CALL.c.subject == call.subject)
         with self._database.write(Lock.MODEL_CALLS) as connection:

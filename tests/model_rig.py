@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -59,10 +59,20 @@ def settings_for(behaviour: str, server: FakeModelServer, **more: Any) -> LlmSet
     return LlmSettings.model_validate(values)
 
 
-def gateway_for(settings: LlmSettings, calls: CallLog | None = None) -> ModelGateway:
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def hurried(seconds: float) -> None:
+    """A pause between two tries, twenty times as short."""
+    await asyncio.sleep(seconds / 20)
+
+
+def gateway_for(
+    settings: LlmSettings, calls: CallLog | None = None, sleep: Sleep = asyncio.sleep
+) -> ModelGateway:
     """The door to the endpoint, with real time and a seeded dice."""
     dice = random.Random(3)
-    world = World(lambda: NOW, time.monotonic, asyncio.sleep, dice.random)
+    world = World(lambda: NOW, time.monotonic, sleep, dice.random)
     endpoint = OpenAIEndpoint(
         settings.base_url, "sk-test", api=settings.api, temperature=settings.temperature, now=_wall
     )
@@ -113,11 +123,16 @@ class Rig:
         return [str(one.answer).split('"')[3] for one in self.calls.calls]
 
 
-def rig(settings: LlmSettings, case: Case | None = None, calls: MemoryCallLog | None = None) -> Rig:
+def rig(
+    settings: LlmSettings,
+    case: Case | None = None,
+    calls: MemoryCallLog | None = None,
+    sleep: Sleep = asyncio.sleep,
+) -> Rig:
     """An investigator with a model behind it."""
     case = case or a_case()
     diary, calls = Diary(), calls or MemoryCallLog()
-    gateway = gateway_for(settings, calls)
+    gateway = gateway_for(settings, calls, sleep)
     surroundings = Surroundings(
         diagnoses=diary,
         runs=diary,

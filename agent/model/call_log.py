@@ -12,6 +12,9 @@ from agent.model.outcomes import ModelFailure, Outcome, Question, Reply, TokenUs
 from agent.model.redaction import redacted
 from agent.model.settings import ModelPrice
 
+# Sums of many costs differ from what they should be in the last digits.
+ROUNDING_USD = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -65,9 +68,9 @@ def check_limits(limits: Limits, day: float, subject: float, calls: int) -> None
     """Raise ModelFailure `over_budget` where one more call would exceed a limit."""
     if calls >= limits.calls:
         raise ModelFailure("over_budget", f"{limits.calls} calls were made for this diagnosis")
-    if limits.per_subject is not None and subject + limits.reserve_usd > limits.per_subject:
+    if limits.per_subject is not None and subject + limits.reserve_usd > limits.per_subject + ROUNDING_USD:
         raise ModelFailure("over_budget", f"{limits.per_subject:g} USD per diagnosis")
-    if limits.per_day is not None and day + limits.reserve_usd > limits.per_day:
+    if limits.per_day is not None and day + limits.reserve_usd > limits.per_day + ROUNDING_USD:
         raise ModelFailure("over_budget", f"{limits.per_day:g} USD per day")
 
 

@@ -1,12 +1,11 @@
 """An OpenAI-compatible endpoint behind the openai package: one attempt, one outcome."""
 
-import asyncio
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
 
 from agent.model.failures import failure_of
 from agent.model.outcomes import ModelFailure, Question, Reply, TokenUse, ToolRequest
@@ -79,40 +78,36 @@ class OpenAIEndpoint:
         self._api = api
         self._temperature = temperature
         self._now = now
-        # An HTTP client belongs to the event loop that opened it.
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
+        self._trust: ssl.SSLContext | None = None
 
     async def call(self, model: str, question: Question, features: Features) -> Reply:
         """One attempt; raises ModelFailure, and nothing else but cancellation."""
         try:
-            if self._api == "responses":
-                draft = await self._responses(model, question, features)
-            elif features.stream:
-                draft = await self._streamed(model, question, features)
-            else:
-                draft = await self._plain(model, question, features)
+            # A client per call: it belongs to one event loop, and calls are seconds apart.
+            async with self._open() as client:
+                if self._api == "responses":
+                    draft = await self._responses(client, self._body(model, question, features))
+                elif features.stream:
+                    draft = await self._streamed(client, self._body(model, question, features))
+                else:
+                    draft = await self._plain(client, self._body(model, question, features))
         except Exception as error:  # noqa: BLE001 -- a foreign library may throw anything; all of it is an outcome
             raise failure_of(error, self._now) from None
         return _reply(draft)
-
-    def _client(self) -> "AsyncOpenAI":
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = self._open()
-        return client
 
     def _open(self) -> "AsyncOpenAI":
         import httpx2  # noqa: PLC0415 -- slow to import, and most commands need no model
         from openai import AsyncOpenAI  # noqa: PLC0415
 
         timeout = httpx2.Timeout(60.0, connect=CONNECT_S)
+        # Reading the certificates takes longer than the rest of a client.
+        self._trust = self._trust or httpx2.create_ssl_context()
         return AsyncOpenAI(
             api_key=self._api_key,
             base_url=self._base_url,
             max_retries=0,
             timeout=timeout,
-            http_client=httpx2.AsyncClient(follow_redirects=False, timeout=timeout),
+            http_client=httpx2.AsyncClient(follow_redirects=False, timeout=timeout, verify=self._trust),
         )
 
     def _body(self, model: str, question: Question, features: Features) -> dict[str, Any]:
@@ -129,11 +124,10 @@ class OpenAIEndpoint:
             body["tools"] = [{"type": "function", "function": dict(one)} for one in question.tools]
         return body
 
-    async def _streamed(self, model: str, question: Question, features: Features) -> _Draft:
-        body = self._body(model, question, features)
+    async def _streamed(self, client: "AsyncOpenAI", body: dict[str, Any]) -> _Draft:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         draft = _Draft()
-        create: Any = self._client().chat.completions.create
+        create: Any = client.chat.completions.create
         async with await create(**body) as chunks:
             async for chunk in chunks:
                 _take_chunk(draft, chunk)
@@ -146,9 +140,8 @@ class OpenAIEndpoint:
             raise ModelFailure("unreachable", "the stream ended early", sent=True)
         return draft
 
-    async def _plain(self, model: str, question: Question, features: Features) -> _Draft:
-        body = self._body(model, question, features)
-        raw = await self._client().chat.completions.with_raw_response.create(**body)
+    async def _plain(self, client: "AsyncOpenAI", body: dict[str, Any]) -> _Draft:
+        raw = await client.chat.completions.with_raw_response.create(**body)
         found = _json_object(raw.text)
         choices = found.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
@@ -170,9 +163,8 @@ class OpenAIEndpoint:
             ]
         return draft
 
-    async def _responses(self, model: str, question: Question, features: Features) -> _Draft:
-        body = _responses_body(self._body(model, question, features))
-        raw = await self._client().responses.with_raw_response.create(**body)
+    async def _responses(self, client: "AsyncOpenAI", body: dict[str, Any]) -> _Draft:
+        raw = await client.responses.with_raw_response.create(**_responses_body(body))
         found = _json_object(raw.text)
         if not isinstance(found.get("output"), list):
             raise ModelFailure("malformed", "no output", sent=True)

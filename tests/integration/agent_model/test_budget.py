@@ -1,0 +1,64 @@
+"""Budgets hold whoever asks, and whenever: over a hundred threads and across a restart."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.model.call_log import Call, Limits
+from agent.model.outcomes import ModelFailure
+from agent.model.settings import ModelPrice
+from db.database import Database
+from db.usage import UsageStore
+from service.model_calls import StoredCalls
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ASSUMED = ModelPrice(input=5.0, output=20.0)
+
+
+def _call(subject: str, at: datetime = NOW) -> Call:
+    return Call(at, "m", subject, "p@1", '{"key": "k"}', 1_000)
+
+
+def _limits(per_day: float | None, per_subject: float | None = None) -> Limits:
+    return Limits(0.01, per_day, per_subject, 8, ASSUMED)
+
+
+def test_a_hundred_diagnoses_at_once_do_not_exceed_the_budget_of_a_day(database: Database) -> None:
+    calls = StoredCalls(UsageStore(database))
+
+    def reserve(number: int) -> bool:
+        try:
+            calls.reserve(_call(f"D-{number}"), _limits(0.25))
+        except ModelFailure:
+            return False
+        return True
+
+    with ThreadPoolExecutor(100) as pool:
+        taken = list(pool.map(reserve, range(100)))
+    assert taken.count(True) == 25
+    # Another process, or the same one after a restart, reads the same record.
+    later = StoredCalls(UsageStore(database))
+    with pytest.raises(ModelFailure, match="per day"):
+        later.reserve(_call("D-200"), _limits(0.25))
+    later.reserve(_call("D-200", NOW + timedelta(days=1)), _limits(0.25))
+
+
+def test_what_a_call_really_cost_takes_the_place_of_what_was_reserved(database: Database) -> None:
+    calls = StoredCalls(UsageStore(database))
+    number = calls.reserve(_call("D-1"), _limits(0.011))
+    with pytest.raises(ModelFailure):
+        calls.reserve(_call("D-2"), _limits(0.011))
+    done = Call(NOW, "m", "D-1", "p@1", '{"key": "k"}', 10, 1, 0.0001, '{"outcome": "empty", "detail": ""}')
+    calls.settle(number, done)
+    calls.reserve(_call("D-2"), _limits(0.011))
+    assert [one.cost_usd for one in calls.of("D-1")] == [0.0001]
+
+
+def test_a_call_of_unknown_cost_counts_at_the_assumed_price(database: Database) -> None:
+    calls = StoredCalls(UsageStore(database))
+    number = calls.reserve(_call("D-1"), _limits(None))
+    calls.settle(number, Call(NOW, "m", "D-1", "p@1", "{}", 1_000, 1_000, None, '{"outcome": "empty"}'))
+    with pytest.raises(ModelFailure, match="per day"):
+        calls.reserve(_call("D-2"), _limits(0.03))
+    calls.reserve(_call("D-2"), _limits(0.04))
