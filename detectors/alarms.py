@@ -10,6 +10,7 @@ from domain.series import BoolArray, FloatArray
 
 HOLD = 48
 LOWEST = -2.2
+OVERWHELMING, OVERWHELMING_FROM = 0.7, 5.0
 PACE = 0.1
 LONGEST_PACED = 288
 
@@ -18,7 +19,8 @@ class Alarms:
     """State of the alarms of n strengths (tables or series).
 
     Near an alarm the tail learns at a tenth of its pace, for at most 288 columns after the alarm began: an
-    anomaly does not become the norm at once, a new regime does in the end.
+    anomaly does not become the norm at once, a new regime does in the end. Strengths are comparable between
+    tables, so one above 15 counts by its size too: a past full of bursts must not hide the next one.
 
     Args:
         n: number of strengths.
@@ -57,7 +59,8 @@ class Alarms:
         seen = np.isfinite(strength)
         scaled = np.where(seen, strength, 0.0) / STRENGTH_UNIT
         surprise = np.where(seen, np.minimum(self._tail.surprise(scaled), MAX_SURPRISE), 0.0)
-        hit = seen & (surprise >= self._budget.threshold) & (t >= self._min_points)
+        felt = surprise + OVERWHELMING * np.maximum(scaled - OVERWHELMING_FROM, 0.0)
+        hit = seen & (felt >= self._budget.threshold) & (t >= self._min_points)
         started = hit & (t - self._last > HOLD)
         alarm = started | (hit & (scaled > self._peak))
         self._peak = np.where(alarm, scaled, self._peak)
@@ -65,6 +68,6 @@ class Alarms:
         self._last = np.where(alarm, t, self._last)
         near = (t - self._last <= HOLD) & (t - self._began < LONGEST_PACED)
         self._tail.learn(scaled, seen, np.where(near, PACE, 1.0))
-        self._budget.spend(alarm, surprise)
+        self._budget.spend(alarm, felt)
         self._columns += 1
         return alarm, surprise
