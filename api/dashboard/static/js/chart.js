@@ -3,7 +3,7 @@
 // It does not stack, smooth, animate or compute statistics: what it draws, the server has counted.
 import { paintOver } from "./overlay.js";
 import { paint } from "./paint.js";
-import { clock, colours, nearest, number } from "./scale.js";
+import { colours, described, nearest } from "./scale.js";
 
 /**
  * @typedef {{id: string, from: number, to: number, peak?: number, severity: string, label: string}} Region
@@ -37,6 +37,8 @@ export class TimeChart {
     this.lit = null;
     /** @type {number | null} */
     this.cursor = null;
+    /** @type {{left: number, top: number, width: number, height: number} | null} */
+    this.plot = null;
     /** @type {[number, number] | null} */
     this.brush = null;
     this.frame = 0;
@@ -76,11 +78,7 @@ export class TimeChart {
   /** @param {Series} series */
   set(series) {
     this.series = series;
-    const odd = series.regions.map((one) => `${one.severity} anomaly from ${clock(one.from)}`).join("; ");
-    this.host.setAttribute(
-      "aria-label",
-      `${series.title} from ${clock(this.from)} to ${clock(this.to)} UTC${odd ? `; ${odd}` : ""}`,
-    );
+    this.host.setAttribute("aria-label", described(series, this.from, this.to));
     this.draw();
   }
 
@@ -198,15 +196,5 @@ export class TimeChart {
       chart.cursor = time;
       chart.overlay();
     }
-  }
-
-  /** What the tooltip says at the cursor. */
-  words() {
-    const { t, y, lo, hi, unit } = this.series;
-    const i = nearest(t, this.cursor ?? 0);
-    const low = lo?.[i];
-    const high = hi?.[i];
-    const band = low === null || low === undefined ? "" : ` · expected ${number(low)} to ${number(high)}`;
-    return `${clock(t[i] ?? 0, true)} UTC · ${number(y[i])}${unit ? ` ${unit}` : ""}${band}`;
   }
 }

@@ -1,6 +1,6 @@
 // @ts-check
 // What lies over a chart and changes with every move: cursor, brush and highlight.
-import { nearest } from "./scale.js";
+import { nearest, reading } from "./scale.js";
 
 /** @typedef {import("./paint.js").Chart} Chart */
 
@@ -46,7 +46,7 @@ export function paintOver(chart) {
   pen.moveTo(at, plot.top);
   pen.lineTo(at, plot.top + plot.height);
   pen.stroke();
-  const words = chart.words();
+  const words = reading(chart.series, chart.cursor);
   if (chart.tip.textContent !== words) chart.tip.textContent = words;
   chart.tip.style.left = `${Math.min(Math.max(at - chart.tip.offsetWidth / 2, 0), host.clientWidth - chart.tip.offsetWidth)}px`;
 }

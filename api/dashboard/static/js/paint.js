@@ -3,7 +3,7 @@
 import { surface } from "./overlay.js";
 import { bounds, clock, nearest, number, ticks, timeTicks } from "./scale.js";
 
-/** @typedef {import("./chart.js").TimeChart & {plot?: {left: number, top: number, width: number, height: number}}} Chart */
+/** @typedef {import("./chart.js").TimeChart} Chart */
 
 const LEFT = 64;
 const TOP = 8;

@@ -97,6 +97,30 @@ export function nearest(t, at) {
   return before !== undefined && at - before < /** @type {number} */ (t[low]) - at ? low - 1 : low;
 }
 
+/**
+ * What a chart shows, in words.
+ * @param {import("./chart.js").Series} series
+ * @param {number} from
+ * @param {number} to
+ */
+export function described(series, from, to) {
+  const odd = series.regions.map((one) => `${one.severity} anomaly from ${clock(one.from)}`).join("; ");
+  return `${series.title} from ${clock(from)} to ${clock(to)} UTC${odd ? `; ${odd}` : ""}`;
+}
+
+/**
+ * What the tooltip says at a time.
+ * @param {import("./chart.js").Series} series
+ * @param {number} at
+ */
+export function reading(series, at) {
+  const { t, y, lo, hi, unit } = series;
+  const i = nearest(t, at);
+  const low = lo?.[i];
+  const band = low === null || low === undefined ? "" : ` · expected ${number(low)} to ${number(hi?.[i])}`;
+  return `${clock(t[i] ?? 0, true)} UTC · ${number(y[i])}${unit ? ` ${unit}` : ""}${band}`;
+}
+
 const TOKENS = ["accent", "muted", "line", "text", "ok", "critical", "high", "medium", "low", "panel"];
 
 /**
