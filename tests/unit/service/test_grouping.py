@@ -114,17 +114,16 @@ def test_money_leads_where_it_is_strong_and_a_named_trouble_before_a_shift_or_a_
 
 
 def test_once_the_cause_is_known_a_late_anomaly_out_of_its_reach_is_another_incident() -> None:
+    strong = {"severity": "high"}
     known = Incident(id="I-1", title="t", severity="high", started_at=GATEWAY.timestamp)
-    members = [GATEWAY.model_copy(update={"severity": "high"}), MM.model_copy(update={"severity": "high"})]
-    topology = Topology.of(
-        [
-            *((edge.cause, edge.effect) for edge in DESK.edges),
-            ("gateway:bybit", "strategy:arb"),
-            ("database:trades", "strategy:mm"),
-        ]
-    )
-    late = anomaly('db_pool_wait_ms{database="trades"}', 60, 8).model_copy(update={"severity": "high"})
-    effect = anomaly('slippage_bps{strategy="arb"}', 60, 9).model_copy(update={"severity": "high"})
-    grouping = Grouping(topology, timedelta(minutes=30), STEP, {"I-1": "gateway:bybit"})
-    plans = grouping([late, effect], [(known, members)])
-    assert {(plan.incident_id, plan.anomalies) for plan in plans} == {("I-1", ("A-9",)), (None, ("A-8",))}
+    host = anomaly('network_errors{host="edge"}', 5, 7)
+    members = [GATEWAY.model_copy(update=strong), host.model_copy(update=strong)]
+    topology = Topology.of([("host:edge", "gateway:bybit"), ("host:edge", "database:trades")])
+    late = anomaly('db_pool_wait_ms{database="trades"}', 60, 8).model_copy(update=strong)
+
+    def home(causes: dict[str, str]) -> str | None:
+        grouping = Grouping(topology, timedelta(minutes=30), STEP, causes)
+        return grouping([late], [(known, members)])[0].incident_id
+
+    assert home({}) == "I-1"
+    assert home({"I-1": "gateway:bybit"}) is None
