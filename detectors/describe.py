@@ -4,14 +4,15 @@ from datetime import datetime
 
 from detectors.episodes import Episode
 from detectors.group_watch import GroupWatch
-from detectors.severity import confidence, severity, severity_by_score
+from detectors.severity import PERSISTENT, confidence, crowd, severity, severity_by_score
 from detectors.watch import Watch
-from domain.anomaly import Anomaly, Expected, Severity
+from domain.anomaly import Anomaly, Expected, Severity, severity_rank
 from domain.rule import Rule
 from domain.series import Series
 
 HIDDEN = {"rows"}
 SUSPICIOUS = 3.0
+STRONG = severity_rank("high")
 
 
 def anomaly_of(
@@ -35,7 +36,7 @@ def anomaly_of(
         timestamp=episode.onset,
         detected_at=max(detected_at, episode.onset),
         anomaly_type=rule.anomaly_type,
-        severity=_severity(rule, episode),
+        severity=_severity(rule, episode, crowd(len(series))),
         confidence=min(
             max(confidence(peak.surprise, float(peak.detail.get("history_points", 288))), 0.0), 1.0
         ),
@@ -56,15 +57,24 @@ def anomaly_of(
     )
 
 
-def _severity(rule: Rule, episode: Episode) -> Severity:
+def _severity(rule: Rule, episode: Episode, expected: float) -> Severity:
     peak = episode.peak
     if rule.severity_thresholds is not None:
         return severity_by_score(peak.score, rule.severity_thresholds)
     if rule.threshold is not None and rule.method != "threshold":
-        return severity(peak.surprise, SUSPICIOUS, peak.z, episode.cells)
+        return severity(peak.surprise, SUSPICIOUS + expected, peak.z, episode.cells)
     if rule.method == "threshold":
         return "high"
-    return severity(peak.surprise, peak.threshold or SUSPICIOUS, peak.z, episode.cells)
+    level = severity(peak.surprise, (peak.threshold or SUSPICIOUS) + expected, peak.z, episode.cells)
+    return _of_set(level, episode) if rule.method == "pca" else level
+
+
+def _of_set(level: Severity, episode: Episode) -> Severity:
+    """An unusual combination is at most medium, and that only where it is strong and lasts.
+
+    What hurts shows in a single series too, and that one carries the severity.
+    """
+    return "medium" if severity_rank(level) >= STRONG and episode.cells >= PERSISTENT else "low"
 
 
 def _raw(rule: Rule, episode: Episode) -> dict[str, object]:

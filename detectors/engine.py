@@ -18,7 +18,9 @@ from domain.errors import DetectorError
 from domain.rule import Rule
 from domain.series import Window
 
-REPLAYED_CELLS = 576
+# A start on older data practises on this many newest columns, and on this many values at most.
+PRACTICE_CELLS = 1_152
+PRACTICE_VALUES = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,25 @@ class DetectionEngine:
     def learn(self, history: Window) -> None:
         """Learn seasonal baselines from data older than the window to be judged.
 
+        The newest part of it is scored too, without raising anything: what a series does every day is then
+        known when its first column is judged.
+
         Args:
             history: any block of series over up to `history_days`; call once per block, before `detect`.
         """
         grid = self._grid(history.step_s)
         where = grid.admit(history)
         rows = np.flatnonzero(where >= 0)
+        practised = min(PRACTICE_CELLS, PRACTICE_VALUES // max(len(rows), 1))
         for t in range(history.n_steps):
             values = np.full(len(where), np.nan)
             values[rows] = history.values[where[rows], t]
-            grid.state.monitor.learn_season(values, grid.calendar.moment(history.time_at(t)))
+            moment = grid.calendar.moment(history.time_at(t))
+            if t < history.n_steps - practised:
+                grid.state.monitor.learn_season(values, moment)
+            else:
+                with np.errstate(all="ignore"):
+                    grid.state.monitor.step(values, moment)
 
     def detect(self, window: Window, first_new: int, now: datetime) -> DetectionResult:
         """Judge columns from `first_new` on, each from what came before it.

@@ -24,6 +24,16 @@ NAMED = 5
 FEWEST_COLUMNS_IN_TIME = 48
 LIMIT_SURPRISE = 2.0
 
+# Judged columns before a group may raise an alarm: its own past is what calibrates it.
+RIPE = 240
+STILL_SHARE = 0.5
+
+
+def lively(rows: FloatArray) -> FloatArray:
+    """Blank series of shape (n, n_columns) that mostly repeat themselves: rare counts have no pattern."""
+    still = (np.diff(rows, axis=1) == 0).sum(axis=1) > STILL_SHARE * max(rows.shape[1] - 1, 1)
+    return np.where(still[:, None], np.nan, rows)
+
 
 def group_of(key: SeriesKey) -> str:
     """What a series belongs to: its first grouping label, else the unlabelled rest."""
@@ -86,7 +96,7 @@ class GroupWatch:
         places = np.array(rows, dtype=np.intp)
         model = self._models.get(g)
         if model is None or len(model.used) != len(rows) or scene.ordinal % REFIT == g % REFIT:
-            model = fit_axes(scene.baseline(places, self.rule.window_size).T)
+            model = fit_axes(lively(scene.baseline(places, self.rule.window_size)).T)
             self._models[g] = model
         x = scene.values[places]
         if model is None or not np.isfinite(x).any():
@@ -100,7 +110,8 @@ class GroupWatch:
         judged = np.isfinite(ratio)
         needed = np.full(len(ratio), own) if own is not None else self._budget.threshold
         measure = ratio if own is not None else surprise
-        alarm, stay = judged & (measure >= needed), judged & (measure >= 0.75 * needed)
+        ripe = self._tail.count >= RIPE
+        alarm, stay = judged & ripe & (measure >= needed), judged & (measure >= 0.75 * needed)
         started = np.zeros(len(ratio), dtype=bool)
         for g in sorted({*np.flatnonzero(alarm).tolist(), *self.episodes.open_rows()}):
             if not judged[g]:

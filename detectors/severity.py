@@ -9,6 +9,7 @@ PRIOR = 1e-3
 STEPS = (1.0, 2.5, 4.5)
 PERSISTENT = 3
 SMALL = 4.0
+FEW_SERIES = 20.0
 
 
 def confidence(surprise: float, points: float) -> float:
@@ -37,6 +38,15 @@ def severity(surprise: float, threshold: float, z: float | None, cells: int) -> 
     if z is not None and abs(z) < SMALL:
         level = min(level, 1)
     return SEVERITIES[level]
+
+
+def crowd(n_series: int) -> float:
+    """Decades by which more surprise is needed among many series: the largest of many is large by chance.
+
+    Args:
+        n_series: how many are watched; up to twenty need nothing more.
+    """
+    return max(0.0, math.log10(max(n_series, 1) / FEW_SERIES))
 
 
 def severity_by_score(score: float, thresholds: SeverityThresholds) -> Severity:
