@@ -196,6 +196,5 @@ def about(shifts: Sequence[TemplateShift], components: Sequence[str]) -> list[Te
 def _readdressed(one: TemplateShift, known: Mapping[str, str]) -> TemplateShift:
     words = set(re.findall(r"[a-z0-9_.-]+", one.template.lower()))
     named = {known[word.strip(".")] for word in words if word.strip(".") in known}
-    if len(named) == 1 and one.component not in named:
-        return replace(one, component=named.pop())
-    return one
+    named.discard(one.component)
+    return replace(one, component=named.pop()) if len(named) == 1 else one
