@@ -79,7 +79,8 @@ def main() -> None:
     if given.details:
         for one in sorted(scores, key=lambda one: one.kind):
             print(f"\n{one.kind} seed {one.seed}: {one.story}")
-    _print_scores(scores)
+    if scores:
+        _print_scores(scores)
     _print_calm(calm, given.details)
 
 

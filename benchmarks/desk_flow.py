@@ -24,7 +24,7 @@ from domain.incident import Incident
 from domain.series import Window
 from domain.topology import Edge, Strategy
 from prompts.runbook import Runbook, load_runbooks
-from service.cases import CaseBuilder
+from service.cases import CaseBuilder, judged
 from service.grouping import Grouping
 from service.investigations import needs_diagnosis, request_for
 
@@ -77,7 +77,7 @@ class Flow:
     def cold(cls, world: World, folder: Path) -> "Flow":
         """A service that starts with nothing but the world's history."""
         engine = DetectionEngine(default_rules(), DetectionSettings())
-        engine.learn(world.history)
+        engine.learn(judged(world.history))
         (folder / "analyst.db").unlink(missing_ok=True)
         return cls(world, engine, folder / "analyst.db", {})
 
@@ -97,7 +97,7 @@ class Flow:
     def cycle(self, first_new: int | None = None) -> list[Anomaly]:
         """Run one cycle on the world as it is now; what is new or changed."""
         now = self.world.now
-        view = self.world.window.view()
+        view = judged(self.world.window.view())
         found = self.engine.detect(view, view.n_steps - 3 if first_new is None else first_new, now)
         self.anomalies |= {one.key: one for one in found.anomalies}
         grouping = Grouping(self._cases.topology(view.series), GAP, STEP)

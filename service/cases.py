@@ -20,8 +20,15 @@ from domain.timestamps import to_microseconds
 from domain.topology import Edge, Strategy, Topology
 
 TEMPLATE_METRIC = "log_template_lines"
+# Lines per component and level: what templates add up to, so no evidence of its own beside them.
+LOG_VOLUME_METRIC = "log_lines"
 EVENTS_BEFORE = timedelta(hours=6)
 MAX_EVENTS = 500
+
+
+def judged(window: Window) -> Window:
+    """The series that detection watches: all but single log templates, whose volume is watched by level."""
+    return window.select([i for i, one in enumerate(window.series) if one.key.metric != TEMPLATE_METRIC])
 
 
 class Events(Protocol):
@@ -70,7 +77,13 @@ class CaseBuilder:
         if window is None or not window.series:
             raise InvalidInput("affected_metrics", "no data are held for them in this window")
         templates = [i for i, one in enumerate(window.series) if one.key.metric == TEMPLATE_METRIC]
-        metrics = [i for i, one in enumerate(window.series) if one.key.metric != TEMPLATE_METRIC]
+        told = {TEMPLATE_METRIC, LOG_VOLUME_METRIC} if templates else {TEMPLATE_METRIC}
+        asked = set(request.affected_metrics[:1])
+        metrics = [
+            i
+            for i, one in enumerate(window.series)
+            if one.key.metric not in told or asked & {one.name, one.key.metric} - {TEMPLATE_METRIC}
+        ]
         measured = window.select(metrics)
         targets = targets_of(request.affected_metrics, measured)
         return Case(

@@ -17,6 +17,7 @@ from domain.anomaly import Anomaly
 from domain.cycle import Cycle, DetectorState, SourceHealth, StepTime
 from domain.errors import AnalystError
 from domain.incident import Incident
+from service.cases import judged
 from service.windows import Windows
 
 log = structlog.get_logger()
@@ -138,9 +139,9 @@ class Pipeline:
         states: dict[str, DetectorState] = {}
         warming_up: list[str] = []
         for history in self._stages.windows.history_to_learn(now):
-            engine.learn(history)
+            engine.learn(judged(history))
         for window, first_new in self._stages.windows.to_score():
-            result = engine.detect(window, first_new, now)
+            result = engine.detect(judged(window), first_new, now)
             # Kept until they are stored: the engine tells of a change only once.
             self._unsaved.update((one.key, one) for one in result.anomalies)
             for state in result.states:
