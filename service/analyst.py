@@ -264,6 +264,14 @@ class Analyst:
     ) -> AsyncIterator[RunEvent]:
         return self._chat.events(message, thread_id, author, role)
 
+    def start_chat(self) -> None:
+        """End the answers that an earlier process left half told."""
+        self._chat.end_interrupted()
+
+    def stop_chat(self) -> None:
+        """Take no more questions."""
+        self._chat.close()
+
     def cancel_chat(self, thread_id: str) -> int:
         return self._chat.cancel(thread_id)
 

@@ -12,7 +12,14 @@ from urllib.parse import quote
 
 import httpx2
 
-from domain.errors import AnalystError, Conflict, Forbidden, InvalidInput, StoreUnavailable
+from domain.errors import (
+    AnalystError,
+    ConfigurationError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    StoreUnavailable,
+)
 
 TOKEN_VARIABLE = "LLM_ANALYST_TOKEN"  # noqa: S105 -- the name of a variable, not a token
 TIMEOUT_SECONDS = 60.0
@@ -136,10 +143,14 @@ def _over_database(config: Path | None) -> Iterator[Rest]:
     settings = load_settings(config).model_copy(update={"tokens": (), "sources": ()})
     database = Database(settings.database.url, settings.database)
     try:
+        if database.path is not None and not database.path.exists():
+            reason = f"there is no database at {database.path}; give the --url of a running service"
+            raise ConfigurationError("database.url", reason)
         database.check()
     finally:
         database.close()
     service = build_service(settings)
+    service.parts.investigations.start()
     with asyncio.Runner() as runner:
         transport = httpx2.ASGITransport(app=service.app)
         client = httpx2.AsyncClient(transport=transport, base_url=_LOCAL, timeout=TIMEOUT_SECONDS)
@@ -151,6 +162,9 @@ def _over_database(config: Path | None) -> Iterator[Rest]:
             yield Rest(send)
         finally:
             runner.run(client.aclose())
+            service.analyst.stop_chat()
+            service.parts.investigations.stop()
+            service.parts.sources.close()
             service.parts.database.close()
 
 

@@ -65,6 +65,7 @@ class Service:
         parts.windows.load(parts.clock())
         parts.investigations.start()
         parts.alerting.worker.start()
+        self.analyst.start_chat()
         parts.scheduler.start()
 
     def stop(self) -> bool:
@@ -73,6 +74,7 @@ class Service:
         parts.live.close()
         drained = parts.scheduler.stop()
         parts.sources.close()
+        self.analyst.stop_chat()
         parts.investigations.stop()
         parts.alerting.worker.stop(10.0)
         self.leader.release()

@@ -53,7 +53,7 @@ def _compared(asked: Asked, names: list[str]) -> Answer:
     found = asked.call(
         asked.tools.compare_with_usual, series=names, start=span.start, end=span.end, total=total
     )
-    return _compared_text(asked, found, between(span, asked.now), "at the same hours of the days before")
+    return _compared_text(asked, found, between(span, asked.now), "the same hours of the days before")
 
 
 def _usual(asked: Asked) -> bool:
@@ -66,7 +66,9 @@ def _compared_text(asked: Asked, found: ComparisonList, first: str, second: str)
         return Answer.refusal(f"I have no data to compare {first} with {second}.")
     answer = Answer()
     noun = kind_named(SeriesKey.parse(known[0].series).metric)
-    what = f"{'Total' if found.total else 'Average'} {noun.noun if noun.name in KINDS else 'value'}"
+    several = len({SeriesKey.parse(one.series).metric for one in known}) > 1
+    name = "values" if several or noun.name not in KINDS else noun.noun
+    what = f"{'Total' if found.total else 'Average'} {name}"
     what += spoken_subject(asked.question)
     whole = found.whole or (known[0] if len(known) == 1 else None)
     if whole is not None and whole.value is not None and whole.other is not None:

@@ -89,7 +89,7 @@ def _many_rows(asked: Asked, figures: _Figures) -> Answer:
     question, chosen, when = asked.question, figures.chosen, between(figures.span, asked.now)
     answer = Answer()
     ranked = _ranked(asked, figures)
-    if question.dimension or chosen in {"max", "min"}:
+    if chosen in {"max", "min"} or question.lowest:
         _say_extreme(answer, asked, figures, ranked)
     elif chosen == "sum" and figures.total is not None:
         total = figure(figures.total, ranked[0].unit)

@@ -95,7 +95,7 @@ class _Talk:
             self._finished(data)
 
     def _finished(self, data: Any) -> None:
-        self.thread = data["thread_id"]
+        self.thread = data.get("thread_id", self.thread)
         if self._as_json:
             sys.stdout.write(_json(data) + "\n")
             return
