@@ -100,7 +100,7 @@ class Flow:
         view = judged(self.world.window.view())
         found = self.engine.detect(view, view.n_steps - 3 if first_new is None else first_new, now)
         self.anomalies |= {one.key: one for one in found.anomalies}
-        grouping = Grouping(self._cases.topology(view.series), GAP, STEP)
+        grouping = Grouping(self._cases.topology(view.series), GAP, STEP, self._causes())
         saved = self._writer.save_detections(found.anomalies, now, grouping, _no_alerts)
         by_incident: dict[str, list[Anomaly]] = {}
         for one in saved.anomalies:
@@ -109,6 +109,15 @@ class Flow:
             self._note(incident, by_incident.get(incident.id, ()), now)
         self.cycles += 1
         return list(found.anomalies)
+
+    def _causes(self) -> dict[str, str]:
+        found = {}
+        for name, seen in self.seen.items():
+            last = seen.diagnoses[-1][1] if seen.diagnoses else None
+            primary = last.primary_hypothesis if last is not None else None
+            if last is not None and last.outcome == "cause_found" and primary and primary.component:
+                found[name] = primary.component
+        return found
 
     def _note(self, incident: Incident, changed: Sequence[Anomaly], now: datetime) -> None:
         seen = self.seen.setdefault(incident.id, Seen(self.cycles, incident))

@@ -64,12 +64,13 @@ class Grouping:
 
     def _home(self, anomaly: Anomaly, members: Sequence[Members], reach: "Reach") -> Members | None:
         fitting = [
-            (pause, place)
+            (is_weak(core_anomalies(group[1])[0]), pause, place)
             for place, group in enumerate(members)
             if self._can_be_reached(anomaly, group, reach)
             and (pause := self._pause(anomaly, group[1], reach)) is not None
         ]
-        return members[min(fitting)[1]] if fitting else None
+        # An incident before a chain of weak finds, then the nearest.
+        return members[min(fitting)[2]] if fitting else None
 
     def _can_be_reached(self, anomaly: Anomaly, group: Members, reach: "Reach") -> bool:
         """Whether a late anomaly can be an effect of the cause that was found."""

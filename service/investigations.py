@@ -37,7 +37,8 @@ MAX_WAITING = 200
 IN_CYCLE_SECONDS = 30.0
 # An open incident is looked at again, at first soon, then ever more rarely.
 FIRST_PAUSE = timedelta(minutes=5)
-MAX_DIAGNOSES_PER_INCIDENT = 7
+MAX_DIAGNOSES_PER_INCIDENT = 9
+SAME_START = timedelta(minutes=15)
 SURE = 0.8
 CHECK_SECONDS = 70.0
 MAX_METRICS = 100
@@ -109,18 +110,23 @@ def needs_diagnosis(
     last = known[-1]
     if incident.status == "resolved" or len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
         return False
-    # Cycles come a little late or early: half a pause of tolerance.
-    pause = FIRST_PAUSE * (2 ** (len(known) - 1) - 0.5)
+    start = start_of(anomalies)
+    same = [one for one in known if abs(one.start_time - start) <= SAME_START]
+    # Cycles come a little late or early: half a pause of tolerance. Another start is another question.
+    pause = FIRST_PAUSE * (2 ** (len(same) - 1) - 0.5)
     grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
     unsure = last.outcome != "cause_found" or last.confidence_score < SURE
     return (grew or unsure) and now - last.timestamp >= pause
 
 
 def start_of(anomalies: Sequence[Anomaly]) -> datetime:
-    """When the trouble began: the first onset of its core of single series, not of what merely came along."""
+    """When the trouble began: the first onset of its core, not of what merely came along.
+
+    A joint score has no onset of its own and that of a level shift is smeared, so others count first.
+    """
     core = core_anomalies(anomalies)
-    single = [one for one in core if one.anomaly_type != "multivariate"]
-    return min(one.timestamp for one in single or core)
+    sharp = [one for one in core if one.method not in {"pca", "changepoint"}]
+    return min(one.timestamp for one in sharp or core)
 
 
 def request_for(incident: Incident, anomalies: Sequence[Anomaly], now: datetime) -> DiagnosisRequest:

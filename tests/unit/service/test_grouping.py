@@ -127,3 +127,11 @@ def test_once_the_cause_is_known_a_late_anomaly_out_of_its_reach_is_another_inci
 
     assert home({}) == "I-1"
     assert home({"I-1": "gateway:bybit"}) is None
+
+
+def test_a_strong_anomaly_joins_an_incident_before_a_chain_of_weak_finds() -> None:
+    weak = anomaly('order_queue_depth{venue="bybit"}', 0, 8, "low")
+    chain = Incident(id="I-1", title="t", severity="low", started_at=weak.timestamp)
+    real = Incident(id="I-2", title="t", severity="medium", started_at=GATEWAY.timestamp)
+    plans = Grouping(DESK, timedelta(minutes=30), STEP)([MM], [(chain, [weak]), (real, [GATEWAY])])
+    assert [plan.incident_id for plan in plans] == ["I-2"]

@@ -23,7 +23,7 @@ def anomaly(
         severity=severity,
         confidence=0.9,
         rule="r",
-        method="combined",
+        method="pca" if kind == "multivariate" else "combined",
         score=5.0,
         direction="up",
         affected_metrics=(series,),
@@ -60,6 +60,14 @@ def test_an_open_question_is_asked_again_in_the_next_cycle_and_then_more_rarely(
     assert needs_diagnosis(INCIDENT, [LATENCY], once, START + 5 * MINUTE)
     assert not needs_diagnosis(INCIDENT, [LATENCY], twice, START + 10 * MINUTE)
     assert needs_diagnosis(INCIDENT, [LATENCY], twice, START + 15 * MINUTE)
+
+
+def test_what_began_at_another_time_is_a_new_question() -> None:
+    known = [diagnosis(n, "no_fault", 0.9) for n in (0, 5, 15, 35)]
+    later = anomaly("queue", 60, "critical")
+    weak = anomaly("latency_ms", 0, "low")
+    assert not needs_diagnosis(INCIDENT, [weak, anomaly("queue", 5, "low")], known, START + 60 * MINUTE)
+    assert needs_diagnosis(INCIDENT, [weak, later], known, START + 65 * MINUTE)
 
 
 def test_a_resolved_incident_and_one_that_was_looked_at_often_are_left_alone() -> None:
