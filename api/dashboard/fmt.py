@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup, escape
 
@@ -55,6 +55,13 @@ def number(value: float | None, unit: str = "") -> str:
     text = f"{size / scale:,.4g}" if size / scale < 1e4 else f"{size / scale:,.0f}"
     sign = MINUS if value < 0 else ""
     return f"{sign}{text}{letter}{f' {unit}' if unit else ''}"
+
+
+def fact_value(value: float | None, unit: str) -> str:
+    """A number of a fact; one that is an instant reads as a clock."""
+    if value is not None and unit == "unix s" and 0 <= value < 7e9:
+        return clock(datetime.fromtimestamp(value, UTC))
+    return number(value, unit)
 
 
 def sigma(value: float | None) -> str:

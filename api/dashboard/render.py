@@ -30,6 +30,7 @@ def _templates() -> Environment:
         static=address,
         amount=fmt.amount,
         clock=fmt.clock,
+        fact_value=fmt.fact_value,
         milliseconds=fmt.milliseconds,
         money=fmt.money,
         money_range=fmt.money_range,
