@@ -109,7 +109,7 @@ async def test_what_can_be_mended_is_mended(behaviour: str, server: FakeModelSer
     assert diagnosis.fallback_reason is None
     assert len(one.calls.calls) == MODEL[behaviour]
     assert diagnosis.verification.verified > 50
-    assert seconds < 10
+    assert seconds < 30
 
 
 @pytest.mark.parametrize("behaviour", STATISTICAL)
@@ -126,7 +126,7 @@ async def test_what_cannot_be_mended_leaves_the_statistical_diagnosis(
     assert words in diagnosis.fallback_reason
     assert "sk-canary" not in diagnosis.model_dump_json()
     assert len(server.requests) - sent <= calls if behaviour != "429" else True
-    assert seconds < 10
+    assert seconds < 30
     if behaviour != "429":
         assert len(one.calls.calls) == calls
 
