@@ -29,7 +29,7 @@ def test_a_long_window_is_small_and_keeps_every_extreme(desk: Desk) -> None:
     times = int(start.timestamp()) * 1_000_000 + np.arange(100_000, dtype=np.int64) * 1_000_000
     series = Series(0, SeriesKey.parse(FINE), step_s=1)
     desk.stores.samples.append(SampleBatch((series,), np.zeros(100_000, dtype=np.int64), times, values))
-    query = {"series": FINE, "from": int(start.timestamp()), "to": int(NOW.timestamp())}
+    query: dict[str, str | int] = {"series": FINE, "from": int(start.timestamp()), "to": int(NOW.timestamp())}
     answer = desk.client.get("/api/v1/chart", params=query)
     assert len(answer.content) <= 60_000
     shown = {one for one in answer.json()["y"] if one is not None}
@@ -50,7 +50,7 @@ def test_a_chart_has_its_regions_votes_and_band(desk: Desk) -> None:
 
 def test_an_unknown_series_and_an_empty_range_are_refused(desk: Desk) -> None:
     assert desk.client.get("/api/v1/chart", params={"series": "nothing"}).status_code == 404
-    backwards = {"series": PNL, "from": 2_000, "to": 1_000}
+    backwards: dict[str, str | int] = {"series": PNL, "from": 2_000, "to": 1_000}
     assert desk.client.get("/api/v1/chart", params=backwards).status_code == 422
     assert desk.client.get("/api/v1/chart/pnl", params={"without": "venue"}).status_code == 422
 
