@@ -56,6 +56,7 @@ def answer_to(asked: Asked) -> Answer:
         "step.started", {"id": "s1", "stage": "question", "title": f"Read as: {asked.question.intent}"}
     )
     try:
+        _place_in_time(asked)
         answer = _ANSWERS[asked.question.intent](asked)
     except AnalystError as error:
         answer = Answer.refusal(f"I cannot answer that: {error}.")
@@ -67,6 +68,17 @@ def answer_to(asked: Asked) -> Answer:
     }
     asked.emit("step.finished", summary)
     return answer
+
+
+def _place_in_time(asked: Asked) -> None:
+    """`Since it began` is the time since the start of the incident spoken of."""
+    question = asked.question
+    if question.since is None:
+        return
+    found = reasons.incident_named(asked, question.since)
+    if found is not None:
+        start = min(found.incident.started_at, asked.now - timedelta(minutes=5))
+        asked.question = replace(question, spans=(Span(start, asked.now, "since it began"),))
 
 
 def _compare(asked: Asked) -> Answer:

@@ -73,7 +73,13 @@ class Tools(SeriesTools):
         incident = self._data.incident(incident_id)
         diagnosis = self._data.diagnosis(incident.diagnosis_id) if incident.diagnosis_id else None
         anomalies = tuple(self._data.anomalies_of(incident.id))
-        return results.IncidentDetail(incident=incident, anomalies=anomalies, diagnosis=diagnosis)
+        lasted = (incident.ended_at or self._data.now()) - incident.started_at
+        return results.IncidentDetail(
+            incident=incident,
+            minutes=lasted.total_seconds() / 60,
+            anomalies=anomalies,
+            diagnosis=diagnosis,
+        )
 
     def list_anomalies(
         self,

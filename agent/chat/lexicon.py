@@ -155,6 +155,10 @@ def _label_phrases(labels: Iterable[tuple[str, str]]) -> dict[str, tuple[tuple[s
     for name, value in labels:
         lowered = value.lower()
         spoken = {lowered, re.sub(r"[_-]+", " ", lowered), *_SYMBOL_NAMES.get(lowered, "").split("|")}
+        kind, colon, owner = lowered.partition(":")
+        if colon:
+            # People say `the bybit gateway` for gateway:bybit.
+            spoken |= {f"{owner} {kind}", f"{kind} {owner}", f"{kind} of {owner}"}
         for phrase in spoken - {""}:
             if len(phrase) > 1 and not phrase.isdigit():
                 out.setdefault(phrase, []).append((name, value))

@@ -7,7 +7,8 @@ from agent.chat.question import Intent, Statistic
 # The first that is found decides, so the special stands before the general.
 INTENTS: Mapping[Intent, tuple[str, ...]] = {
     "command": (
-        r"^\W*(?:please |can you |could you |now )*(?:resolve|acknowledge|ack|close|snooze|assign)\b",
+        r"^\W*(?:please |can you |could you )*(?:resolve|acknowledge|ack|close) (?:it|this|that|the|all|[ia]-\d)",
+        r"^\W*(?:please |can you |could you )*(?:snooze|assign) (?:it|this|that|the|all|[ia]-\d)",
         r"^\W*(?:please |can you |could you |now )*(?:silence|mute|delete|drop|disable|enable|cancel)\b",
         r"^\W*(?:please |can you |could you |now )*(?:stop|restart|buy|sell|set)\b",
     ),
@@ -42,6 +43,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bthresholds?\b",
     ),
     "similar": (
+        r"\b(?:did|does|has|have) (?:this|it|that) (?:ever )?happen(?:ed)?\b",
         r"\bhappened before\b",
         r"\b(?:seen|had|see) (?:this|it|that|such|something like)\b.*\b(?:before|already|earlier)\b",
         r"\bsimilar\b|\bpast (?:incidents?|cases?)\b.*\blike\b|\brecurr\w*",
@@ -79,6 +81,8 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bdiagnos[ei]s\b|\bbecause of what\b|\bculprit\b",
     ),
     "compare": (
+        r"\b(?:worsen|improv|deteriorat|recover)\w*",
+        r"\bg(?:e|o)t(?:ten|ting)? (?:worse|better|slower|faster|higher|lower|bigger|smaller)\b",
         r"\bcompare[ds]?\b|\bcomparison\b|\bversus\b|\bvs\b|\bdifferen(?:ce|t)\b|\bsame\b",
         r"\b(?:higher|lower|better|worse|more|less|larger|smaller)\b.*\bthan\b",
         r"\bas (?:high|low|bad|good)\b|\bnormal(?:ly)?\b|\busual(?:ly)?\b|\bcompared\b",

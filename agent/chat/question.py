@@ -58,6 +58,7 @@ class Question:
         unknown: all words without a meaning here, the strangers included.
         cited: incidents, anomalies and diagnoses that the answer to it named, as `I-3`.
         fresh: `cited` is from the very last answer, not from one before it.
+        since: the incident from whose start on is meant (`since it began`).
         follows: it leans on what was said before.
         counted: a number of things was asked for.
     """
@@ -78,6 +79,7 @@ class Question:
     unknown: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
     fresh: bool = False
+    since: str | None = None
     follows: bool = False
     counted: bool = False
 

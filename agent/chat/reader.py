@@ -23,6 +23,7 @@ _REFERS = re.compile(
     r"|this one|that one)\b"
 )
 _SLOW = re.compile(r"\b(?:slow|slower|late|laggy|lagging|fast|quick)\b")
+_SINCE_IT = re.compile(r"\bsince (?:it|this|that|the incident|then)(?: (?:started|began|happened))?\b")
 _COSTS = re.compile(r"\b(?:cost|costs|lose|lost|expensive|impact|how much)\b")
 _MONEY_VERBS = re.compile(
     r"\b(?:how much|what)\b.*\b(?:lose|lost|make|made|earn|earned|gain|gained|cost|win|won)\b"
@@ -30,6 +31,7 @@ _MONEY_VERBS = re.compile(
     r"|\bhow (?:did|is|was|are|does|has|have) \S* ?(?:\w+ )?(?:do|done|doing|perform\w*)\b"
     r"|\bwho\b.*\b(?:bleed\w*|los\w+|made|mak\w+|earn\w*)\b"
     r"|\b(?:worst|best) (?:performing )?(?:strategy|venue|symbol)\b"
+    r"|\bwhich \w+ (?:suffers?|is suffering|(?:is|was|are|were) (?:worst |most )?(?:hit|hurt))\b"
     r"|\bwhich \w+ (?:lost|made|earned|is losing|is making|loses|makes|performed|did)\b"
 )
 # These speak of something that went wrong, and mean what was spoken of last unless they say what.
@@ -135,6 +137,8 @@ def _in_context(question: Question, plain: str, before: Question) -> Question:
     leans = bool(_LEANS.search(plain)) or needy or (bare and not question.unknown)
     if not leans or (question.intent == "unknown" and question.unknown):
         return question
+    if _SINCE_IT.search(plain) and (before.ids or before.cited) and not question.spans:
+        return replace(question, since=(before.ids or before.cited)[0], follows=True)
     filled = question
     worded = intents.intent_of(plain)
     if bare and worded is None and (question.has_subject or question.spans or question.dimension):

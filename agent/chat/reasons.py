@@ -37,7 +37,7 @@ def find_incident(asked: Asked) -> IncidentDetail | Answer:
     if question.absent and not question.metrics:
         return absent_answer(asked, question.absent)
     for one in question.ids:
-        found = _by_id(asked, one)
+        found = incident_named(asked, one)
         if found is not None:
             return found
     span, about = list_span(asked), names_of(asked)
@@ -55,7 +55,8 @@ def _likeliest(items: Sequence[IncidentBrief]) -> IncidentBrief:
     return next((one for one in items if one.status != "resolved"), items[0])
 
 
-def _by_id(asked: Asked, identifier: str) -> IncidentDetail | None:
+def incident_named(asked: Asked, identifier: str) -> IncidentDetail | None:
+    """The incident of an id, also of one of its anomalies or diagnoses."""
     if identifier.startswith("I-"):
         return asked.call(asked.tools.get_incident, incident_id=identifier)
     incident_id: str | None = None
@@ -161,7 +162,7 @@ def when_answer(asked: Asked) -> Answer:
     answer = Answer()
     chip = answer.cite("incident", incident.id)
     end = incident.ended_at
-    length = lasting((end or asked.now) - incident.started_at)
+    length = lasting(timedelta(minutes=detail.minutes))
     until = (
         f"ended at {clock(end, asked.now)} UTC, after {length}"
         if end
@@ -193,7 +194,7 @@ def how_bad_answer(asked: Asked) -> Answer:
     answer = Answer()
     chip = answer.cite("incident", incident.id)
     cost = incident.impact or (diagnosis.impact if diagnosis else None)
-    length = lasting((incident.ended_at or asked.now) - incident.started_at)
+    length = lasting(timedelta(minutes=detail.minutes))
     answer.say(
         f"{chip} {short_title(incident.title)} is {incident.severity}, "
         f"{plural(len(detail.anomalies), 'anomaly')}, "

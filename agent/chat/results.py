@@ -162,7 +162,10 @@ class IncidentList(Result):
 
 
 class IncidentDetail(Result):
+    """An incident with what it is made of; `minutes` is how long it lasted, or has lasted so far."""
+
     incident: Incident
+    minutes: float
     anomalies: tuple[Anomaly, ...]
     diagnosis: Diagnosis | None
 

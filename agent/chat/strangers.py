@@ -28,6 +28,8 @@ _PLACES = frozenset(
 _ARTICLES = frozenset({"the", "a", "an", "our", "my", "your"})
 # Words of questions that are no names.
 _WORDS = """
+    gateway gateways suffer suffers suffering hurt hurts worsen worsened improve improved recovered recover
+    help
     a about above acknowledged across act acted action actions active actual actually advice affect
     affected affects after again against age ago alarm alarms alert alerts algo algos all along already
     also alternative alternatives altogether always am among amount an analyse analysis analyze and

@@ -135,3 +135,24 @@ def test_any_two_texts_are_read_without_failing(first: str, second: str) -> None
 
 def test_only_the_beginning_of_a_huge_question_is_read() -> None:
     assert asked("pnl " * 2_000).metrics == ("pnl",)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("which strategies suffer most?", "money"),
+        ("did fills get worse on bybit?", "compare"),
+        ("did this happen last week?", "similar"),
+    ],
+)
+def test_a_question_with_a_wish_of_its_own_does_not_take_that_of_the_one_before(
+    text: str, intent: Intent
+) -> None:
+    assert asked("why did pnl drop?", text).intent == intent
+
+
+def test_the_gateway_of_a_venue_is_a_component() -> None:
+    component = Series(0, SeriesKey.of("log_lines", {"component": "gateway:bybit", "level": "ERROR"}))
+    lexicon = Lexicon.of((*SERIES, component))
+    found = read("show me the logs of the bybit gateway", lexicon, NOW)
+    assert (found.labels, found.strangers) == ((("component", "gateway:bybit"),), ())
