@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypedDict
 # Must be set before langgraph is imported: checkpoints may hold plain data only.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
+import langsmith
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -19,6 +20,9 @@ from agent.evidence.record import Ledger
 from agent.reasoners.investigation import Investigation
 from domain.diagnosis import STEP_NAMES, DiagnosisRequest, ReasonerName, StepName
 from prompts.runbook import Runbook
+
+# A stray variable of a shell, such as LANGSMITH_TRACING, must not upload what is investigated.
+langsmith.configure(enabled=False)
 
 Emit = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 

@@ -13,7 +13,8 @@ _TARGET = re.compile(
     r"^Explain: (.*?)\. Onset (\d\d:\d\d), window (\d{4}-\d\d-\d\d \d\d:\d\d) to", re.MULTILINE
 )
 _ORDER = re.compile(
-    r"(?:please )?(?:ignore|disregard|forget|say|write|reply|answer|set|mark|call|send|tell|report|declare)\b.*",
+    r"(?:please )?(?:ignore|disregard|forget|say|write|reply|answer|set|mark)\b.*"
+    r"|(?:call|send|tell|report|declare)\b.*",
     re.IGNORECASE,
 )
 

@@ -1,8 +1,12 @@
 """A model that obeys everything it reads: nothing that matters changes, and nothing leaks."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +134,18 @@ async def test_a_secret_in_a_log_line_is_masked_before_it_is_sent(
     assert "login failed with [redacted]" in sent
     assert CANARY not in sent
     assert "sk-0123456789" not in sent
+
+
+def test_a_stray_variable_of_a_shell_uploads_nothing() -> None:
+    code = "import agent.graph, langsmith.utils; print(langsmith.utils.tracing_is_enabled())"
+    stray = {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_API_KEY": "x"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **stray},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "False"
