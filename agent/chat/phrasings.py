@@ -7,7 +7,7 @@ from agent.chat.question import Intent, Statistic
 # The first that is found decides, so the special stands before the general.
 INTENTS: Mapping[Intent, tuple[str, ...]] = {
     "command": (
-        r"^\W*(?:please |can you |could you )*(?:resolve|acknowledge|ack|close) (?:it|this|that|the|all|[ia]-\d)",
+        r"^\W*(?:please |can you |could you )*(?:resolve|acknowledge|ack|close) (?:it|this|that|all|[ia]-\d)",
         r"^\W*(?:please |can you |could you )*(?:snooze|assign) (?:it|this|that|the|all|[ia]-\d)",
         r"^\W*(?:please |can you |could you |now )*(?:silence|mute|delete|drop|disable|enable|cancel)\b",
         r"^\W*(?:please |can you |could you |now )*(?:stop|restart|buy|sell|set)\b",

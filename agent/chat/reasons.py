@@ -1,6 +1,7 @@
 """Answers about one incident: why, when, how bad, what to do, on what evidence; and starting a diagnosis."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from agent.chat.asked import Answer, Asked
 from agent.chat.moving import movers_answer
