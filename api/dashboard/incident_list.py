@@ -82,7 +82,7 @@ class Overview:
     reasoner: str
 
 
-def overview(door: Doors, state: State, cursor: str | None, sort: Sort = "newest") -> Overview:
+def overview(door: Doors, state: State, cursor: str | None, sort: Sort = "severity") -> Overview:
     """The list of incidents under one sentence that says whether anything is wrong."""
     open_ones = door.stores.incidents.open()
     page = door.stores.incidents.list(_STATUSES[state], limit=_PAGE, cursor=cursor)
@@ -107,10 +107,14 @@ def overview(door: Doors, state: State, cursor: str | None, sort: Sort = "newest
 def _sorted(incidents: Sequence[Incident], sort: Sort) -> list[Incident]:
     """A page in the order asked for; the newest first among equals."""
     if sort == "impact":
-        return sorted(incidents, key=lambda one: one.impact.amount if one.impact else 0.0)
+        return sorted(incidents, key=_amount)
     if sort == "severity":
-        return sorted(incidents, key=lambda one: -SEVERITIES.index(one.severity))
+        return sorted(incidents, key=lambda one: (-SEVERITIES.index(one.severity), _amount(one)))
     return list(incidents)
+
+
+def _amount(one: Incident) -> float:
+    return one.impact.amount if one.impact else 0.0
 
 
 def _total(impacts: Sequence[Impact]) -> str:

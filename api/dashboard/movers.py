@@ -37,7 +37,8 @@ def movers(door: Doors, window: tuple[datetime, datetime], most: int = 12) -> li
     first = min(max(seen.column_of(window[0]), 0), seen.n_steps)
     if first < _MIN_BASELINE or first >= seen.n_steps or not len(seen.series):
         return []
-    scores = departures(seen.values, first)
+    least = np.array([1.0 if one.source == "system_logs" else 0.0 for one in seen.series])
+    scores = departures(seen.values, first, least)
     peaks = np.nanmax(np.where(np.isfinite(scores), np.abs(scores), 0.0), axis=1)
     order = [int(i) for i in np.argsort(-peaks, kind="stable")[:most] if peaks[i] >= _ONSET_SIGMA]
     return [_mover(seen, i, scores[i], first) for i in order]
@@ -51,12 +52,13 @@ def _window(door: Doors, start: datetime, end: datetime) -> Window:
     return door.stores.samples.window(door.service.step_s, start, end)
 
 
-def departures(values: FloatArray, first: int) -> FloatArray:
+def departures(values: FloatArray, first: int, least: FloatArray | None = None) -> FloatArray:
     """Deviations of the columns from `first` on, in robust standard deviations of the columns before.
 
     Args:
         values: shape (n_series, n_steps), NaN for gaps.
         first: the first column to judge; at least one column lies before it.
+        least: smallest standard deviation of each series, shape (n_series,): one more log line is no news.
 
     Returns:
         Shape (n_series, n_steps - first), within plus or minus 999, NaN where there is no baseline.
@@ -70,7 +72,10 @@ def departures(values: FloatArray, first: int) -> FloatArray:
     spread = _MAD_SIGMA * np.nanmedian(np.abs(before[known] - centre), axis=1, keepdims=True)
     # A series that stood still has no spread of its own: a thousandth of its level counts as one sigma.
     floor = np.maximum(np.abs(centre) * 1e-3, 1e-12)
-    spread = np.maximum(spread, np.maximum(floor, 0.2 * np.nanstd(before[known], axis=1, keepdims=True)))
+    deviation = np.nanstd(before[known], axis=1, keepdims=True)
+    spread = np.maximum(np.where(spread > 0, np.maximum(spread, 0.2 * deviation), deviation), floor)
+    if least is not None:
+        spread = np.maximum(spread, least[known][:, np.newaxis])
     scores[known] = np.clip((now[known] - centre) / spread, -_CAP, _CAP)
     return scores
 

@@ -40,7 +40,7 @@ def overview(
     caller: Reader,
     state: incident_list.State = "open",
     cursor: Cursor = None,
-    sort: incident_list.Sort = "newest",
+    sort: incident_list.Sort = "severity",
 ) -> Response:
     """Is anything wrong now, how much does it cost, is somebody on it?"""
     return page(door, caller, "overview.html", incident_list.overview(door, state, cursor, sort))

@@ -219,11 +219,20 @@ def cause_words(diagnosis: Diagnosis | None) -> str:
         return lead.title
     if diagnosis.status in {"failed", "cancelled"} and lead is None:
         return f"diagnosis {diagnosis.status}"
-    return f"inconclusive{f': perhaps {lead.title}' if lead and lead.cause != 'unknown' else ''}"
+    known = _best_known(diagnosis)
+    return f"inconclusive{f', best lead: {known.title}' if known else ''}"
+
+
+def _best_known(diagnosis: Diagnosis) -> Hypothesis | None:
+    """The likeliest hypothesis that names a cause."""
+    return next((one for one in _hypotheses(diagnosis) if one.cause != "unknown"), None)
 
 
 def confidence_words(diagnosis: Diagnosis | None) -> str:
     """How sure a diagnosis is."""
     if diagnosis is None or diagnosis.outcome is None:
         return fmt.MISSING
+    known = _best_known(diagnosis)
+    if diagnosis.outcome == "inconclusive" and known is not None:
+        return fmt.percent(known.confidence)
     return fmt.percent(diagnosis.confidence_score)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from db.database import Database
 from db.detections import CycleWriter
 from db.records import IncidentPlan
+from domain.cycle import SourceHealth
 from domain.diagnosis import STEP_NAMES
 from domain.incident import Incident
 
@@ -229,3 +230,39 @@ def test_a_version_without_chat_says_so(page: Page, desk: Desk) -> None:
     page.locator("#question").fill("why?")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#unavailable")).to_be_visible()
+
+
+def test_a_dead_source_is_red_on_every_page_that_rests_on_it(page: Page, desk: Desk) -> None:
+    desk.service.health = [
+        SourceHealth(name="ledger", kind="pnl_data", status="failed", last_error="refused", lag_seconds=1_200)
+    ]
+    _ready(page, desk, "/")
+    expect(page.locator("#warnings")).to_contain_text("Source ledger is failed")
+    expect(page.locator("[data-row=I-1]")).to_contain_text("stale data: ledger is failed")
+    _ready(page, desk, "/status")
+    expect(page.locator(".status-failed")).to_have_text("failed")
+    expect(page.locator("#status")).to_contain_text("1,200 s")
+    _ready(page, desk, "/anomalies/A-1")
+    expect(page.locator("#anomaly .banner")).to_contain_text("ledger is failed")
+
+
+def test_a_reader_further_up_stays_there_while_an_answer_streams(page: Page, desk: Desk) -> None:
+    events = "".join(f'event: token\ndata: {{"text": "word {i}\\n"}}\n\n' for i in range(200))
+    page.route(
+        "**/api/v1/chat",
+        lambda route: route.fulfill(status=200, content_type="text/event-stream", body=events),
+    )
+    _ready(page, desk, "/chat")
+    for _ in range(2):
+        page.locator("#question").fill("tell me")
+        page.keyboard.press("Enter")
+        expect(page.locator(".message.assistant").last).to_contain_text("word 199")
+        expect(page.locator("#chat")).to_have_attribute("data-state", "idle")
+    at_bottom = page.locator("#messages").evaluate(
+        "(host) => host.scrollHeight - host.scrollTop - host.clientHeight < 40"
+    )
+    assert at_bottom
+    page.locator("#messages").evaluate("(host) => { host.scrollTop = 0; }")
+    expect(page.locator("#latest")).to_be_visible()
+    page.locator("#latest").click()
+    expect(page.locator("#latest")).to_be_hidden()
