@@ -242,7 +242,8 @@ class Investigations:
         created = self._parts.diagnoses.create(asked, now=now)
         if created.created:
             self._models.began(known, created.diagnosis.id, now)
-            self._submit(created.diagnosis.id, model=True)
+            asking = self._submit(created.diagnosis.id, model=True)
+            asking.add_done_callback(lambda done: self._models.ended(known, done))
 
     def _needs_diagnosis(self, incident: Incident, now: datetime) -> bool:
         known = self._parts.diagnoses.of_incident(incident.id) if incident.diagnosis_id else ()

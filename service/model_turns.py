@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,13 @@ class ModelTurns:
         """Note that a model looks at something like this diagnosis, under an id."""
         with self._guard:
             self._recent[_likeness(diagnosis)] = (identifier, now)
+
+    def ended(self, diagnosis: Diagnosis, done: "Future[Diagnosis]") -> None:
+        """Forget one that brought no model's diagnosis, so that the next of its kind gets its chance."""
+        failed = done.cancelled() or done.exception() is not None or done.result().reasoner != "llm"
+        if failed:
+            with self._guard:
+                self._recent.pop(_likeness(diagnosis), None)
 
     def alike(self, diagnosis: Diagnosis, now: datetime) -> str | None:
         """The id of a recent investigation of nearly the same: equal cause, place and metrics."""
