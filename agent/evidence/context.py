@@ -13,6 +13,7 @@ from domain.topology import Topology
 
 HOURS_BEFORE = 6.0
 MINUTES_AFTER = 30.0
+CHANGES = frozenset({"deploy", "config_change", "config", "release", "flag"})
 
 
 def note_event(book: Notebook, finding: EventFinding) -> str:
@@ -96,3 +97,15 @@ def find_events(case: Case, measured: Measured, odd: Sequence[str], topology: To
         )
     found.sort(key=lambda one: (one.supports is None, abs(one.seconds_before_onset)))
     return found[:8]
+
+
+def changed_components(case: Case, measured: Measured) -> frozenset[str]:
+    """Components that were deployed or configured at the onset, to a step of the grid."""
+    onset = measured.window.time_at(measured.onset.high)
+    step = timedelta(seconds=measured.window.step_s)
+    first = measured.window.time_at(measured.onset.low) - step
+    return frozenset(
+        event.labels["component"]
+        for event in case.events
+        if event.kind in CHANGES and event.labels.get("component") and first <= event.timestamp < onset + step
+    )

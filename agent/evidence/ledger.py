@@ -31,7 +31,9 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     onset = window.time_at(measured.onset.column)
     spoken = template_shifts(case.logs, window.start, onset, case.end)
     logs = about(spoken, tuple(dict.fromkeys(measured.components)))
-    ranked, none = rank_components(measured, case.topology, logs, settings)
+    ranked, none = rank_components(
+        measured, case.topology, logs, settings, context.changed_components(case, measured)
+    )
     book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
     facts.note_onset(book, measured)
     impact, money_series = impact_of_case(measured, settings)

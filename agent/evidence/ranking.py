@@ -7,23 +7,17 @@ import numpy as np
 
 from agent.evidence.logs import TemplateShift, strongest_by_component
 from agent.evidence.measured import Measured
+from agent.evidence.oddness import own_score, series_scores
 from agent.evidence.settings import EvidenceSettings
 from agent.evidence.symptom import Echo, echo_scores, echoes
-from agent.vocabulary import class_of, is_about_dependencies
 from domain.series import FloatArray
 from domain.topology import Topology
 
-NOTABLE = 0.1
 SIGNIFICANT = 0.05
-# A series that went still counts like one that moved by twenty spreads, where its p-value has four digits.
-STILL_SIZE = float(np.log1p(20.0))
-CERTAIN_DIGITS = 4.0
-# A single sample says less than a level of the same height.
-SPIKE_SHARE = 0.45
 # Columns by which a cause may seem to change after its effect: change times are no surer than that.
 LATER = 3
 # A cause is rarely much fainter than its effect.
-FAINTEST = 0.5
+FAINTEST = 0.65
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +35,23 @@ class Ranked:
 
 
 def rank_components(
-    measured: Measured, topology: Topology, logs: Sequence[TemplateShift], settings: EvidenceSettings
+    measured: Measured,
+    topology: Topology,
+    logs: Sequence[TemplateShift],
+    settings: EvidenceSettings,
+    changed: frozenset[str] = frozenset(),
 ) -> tuple[list[Ranked], float]:
-    """Rank all components and return them, best first, with the confidence in `none of these`."""
+    """Rank all components and return them, best first, with the confidence in `none of these`.
+
+    What happens to a component in `changed` (one that was deployed or configured at the onset) has a reason
+    of its own at hand: it counts for more, and its causes in the graph explain nothing of it away.
+    """
     spoken = {name: _log_score(one, settings) for name, one in strongest_by_component(logs).items() if one.g}
     shared = echoes(measured)
     if shared is not None:
         ranked = _rank_by_echo(measured, topology, shared, spoken, settings)
     else:
-        ranked = _rank_by_evidence(measured, topology, spoken, settings)
+        ranked = _rank_by_evidence(measured, topology, spoken, settings, changed)
     target = measured.target_component
     ranked.sort(key=lambda one: (-round(one.score, 9), one.component != target, one.component))
     known = shared is not None or bool(topology.edges)
@@ -88,11 +90,15 @@ def _rank_by_echo(
 
 
 def _rank_by_evidence(
-    measured: Measured, topology: Topology, spoken: Mapping[str, float], settings: EvidenceSettings
+    measured: Measured,
+    topology: Topology,
+    spoken: Mapping[str, float],
+    settings: EvidenceSettings,
+    changed: frozenset[str],
 ) -> list[Ranked]:
     series = series_scores(measured, settings)
     rows_of = _candidate_rows(measured, series)
-    own = {name: _own(rows, series, measured) for name, rows in rows_of.items()}
+    own = {name: own_score(rows, series, measured) for name, rows in rows_of.items()}
     spoken = _with_groups(spoken, own, topology)
     healthy = _healthy(rows_of, measured) if topology.edges else frozenset()
     spoken = {
@@ -100,7 +106,8 @@ def _rank_by_evidence(
     }
     total = {name: own.get(name, 0.0) + spoken.get(name, 0.0) for name in sorted({*own, *spoken})}
     hops = topology.hops_to(measured.target_component) if measured.target_component else {}
-    causes = _explaining_causes(topology, (own, total), rows_of, measured)
+    found = _explaining_causes(topology, (own, total), rows_of, measured)
+    causes = {name: cause for name, cause in found.items() if name not in changed}
     reach = _coverage(topology, rows_of, spoken, measured)
     taken = {
         name: settings.explain_away
@@ -108,7 +115,11 @@ def _rank_by_evidence(
         * (min(own.get(name, 0.0), total[cause]) + spoken.get(name, 0.0))
         for name, cause in causes.items()
     }
-    gained: dict[str, float] = {}
+    gained = {
+        name: settings.change_weight
+        for name in changed & set(rows_of)
+        if measured.q[rows_of[name][0]] < SIGNIFICANT
+    }
     for name, cause in causes.items():
         gained[cause] = max(gained.get(cause, 0.0), settings.credit * taken[name])
     return [
@@ -155,53 +166,6 @@ def _candidate_rows(measured: Measured, series: FloatArray) -> dict[str, list[in
         for component, rows in measured.rows_of().items()
     }
     return {component: rows for component, rows in found.items() if rows}
-
-
-def series_scores(measured: Measured, settings: EvidenceSettings) -> FloatArray:
-    """How odd each series is: size, peak, separation and closeness of its change to the onset."""
-    shifts = measured.shifts
-    size = np.log1p(np.minimum(np.abs(shifts.z), settings.max_z))
-    surprise = np.minimum(-np.log10(np.maximum(measured.still.p, 1e-12)) / CERTAIN_DIGITS, 1.0)
-    size = np.where(shifts.spike != 0, np.maximum(size, SPIKE_SHARE * np.log1p(shifts.peak)), size)
-    size = np.where(measured.still.still, np.maximum(size, STILL_SIZE * surprise), size)
-    peak = 0.15 * np.log1p(shifts.peak)
-    separation = np.abs(2 * shifts.auc - 1)
-    closeness = 0.6 * np.exp(-np.abs(shifts.change) / 6)
-    odd = _weights(measured, settings) * (size + peak + separation + closeness)
-    scores: FloatArray = np.where(shifts.tested, odd, 0.0)
-    return scores
-
-
-def _weights(measured: Measured, settings: EvidenceSettings) -> FloatArray:
-    """Less for what tells of others, and for moves in the direction that does no harm.
-
-    A log volume reports on whatever the lines are about, client-side latency on those who are called, and a
-    market that stands still on the feed through which it is seen.
-    """
-    series = measured.window.series
-    weights = np.ones(len(series))
-    rises = np.where(measured.shifts.spike != 0, measured.shifts.spike, measured.shifts.z) > 0
-    for i, one in enumerate(series):
-        if is_about_dependencies(one.key.metric):
-            weights[i] *= settings.dependency_weight
-        if measured.kinds[i].family == "log":
-            weights[i] *= settings.report_weight
-        if measured.still.still[i] and class_of(measured.components[i]) == "market":
-            weights[i] *= settings.report_weight
-        bad = measured.kinds[i].bad
-        if bad != "both" and (bad == "up") != bool(rises[i]) and not measured.still.still[i]:
-            weights[i] *= settings.harmless_weight
-    return weights
-
-
-def _own(rows: Sequence[int], series: FloatArray, measured: Measured) -> float:
-    """The best series, and 0.3 of the best one of another kind where that is notable too."""
-    best = rows[0]
-    second = next(
-        (i for i in rows[1:] if measured.kinds[i] is not measured.kinds[best] and measured.q[i] < NOTABLE),
-        None,
-    )
-    return float(series[best] + (0.3 * series[second] if second is not None else 0.0))
 
 
 def _log_score(one: TemplateShift, settings: EvidenceSettings) -> float:

@@ -37,6 +37,9 @@ class EvidenceSettings(BaseModel):
     dependency_weight: float = Field(
         0.6, ge=0, le=1, description="weight of what a component sees of those it calls: it tells about them"
     )
+    change_weight: float = Field(
+        1.5, ge=0, description="added where an odd component was deployed or configured at the onset"
+    )
     report_weight: float = Field(
         0.4,
         ge=0,

@@ -62,7 +62,7 @@ def test_columns_that_have_not_reported_yet_are_no_silence() -> None:
 def test_an_event_on_a_victim_is_a_coincidence() -> None:
     case = incident("venue_gateway_latency", 2)
     deploy = Event(
-        timestamp=case.start - timedelta(minutes=6),
+        timestamp=case.start - timedelta(minutes=25),
         source="events",
         text="maker 1.0 released",
         labels={"kind": "deploy", "component": "strategy:maker"},
