@@ -14,6 +14,7 @@ from domain.series import FloatArray
 from domain.topology import Topology
 
 SIGNIFICANT = 0.05
+NOTABLE = 0.1
 # Columns by which a cause may seem to change after its effect: change times are no surer than that.
 LATER = 3
 # A cause is rarely much fainter than its effect.
