@@ -1,4 +1,4 @@
-"""The share of questions that the chat answers right, by category: `python benchmarks/chat.py [--seeds 7 8]`."""
+"""The share of questions that the chat answers right: `python benchmarks/chat.py [--seeds 7 8]`."""
 
 import argparse
 import logging

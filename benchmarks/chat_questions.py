@@ -165,7 +165,11 @@ def _money(f: Facts) -> Iterator[Ask]:
         "pnl per symbol this morning",
         *f.by("symbol", ("BTC", "ETH", "SOL"), MIDNIGHT + 6 * HOUR, MIDNIGHT + 12 * HOUR).values(),
     )
-    yield ask("which strategy lost the most today?", by_strategy[loser], words=(f"{loser} lost the most",))
+    yield ask(
+        "which strategy lost the most today?",
+        by_strategy[loser],
+        words=(f"{loser} lost the most" if by_strategy[loser] < 0 else f"{loser} made the least",),
+    )
     by_venue = f.by("venue", VENUES, *yesterday)
     best = max(by_venue, key=lambda v: by_venue[v])
     yield ask("which venue made the most money yesterday?", by_venue[best], words=(f"{best} made the most",))

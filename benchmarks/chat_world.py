@@ -1,4 +1,4 @@
-"""A stored desk for questions: a simulated week with known incidents behind the real service, clock stopped."""
+"""A stored desk for questions: simulated days with known incidents, the real service, a stopped clock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
