@@ -10,6 +10,7 @@ from typing import Literal
 from agent.claims import Dimension, plain_signs, tokens
 from agent.evidence.record import Ledger
 from agent.places import place
+from agent.vocabulary import component_of
 from domain.diagnosis import Hypothesis
 from domain.errors import InvalidInput
 from domain.evidence import Evidence
@@ -161,6 +162,7 @@ def names_of_series(name: str) -> Iterable[str]:
     yield key.metric.lower()
     for _, value in key.labels:
         yield value.lower()
+    yield place(component_of(key)).lower()
 
 
 def names_of_component(component: str | None) -> Iterable[str]:

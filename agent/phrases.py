@@ -49,7 +49,7 @@ FROM_TO = re.compile(r"\bfrom\s+(\S+)[^.,;]{0,12}?\s+to\s+(\S+)", _ANY_CASE)
 BETWEEN = re.compile(r"\b(?:between|from)\s+(\d{1,2}:\d\d)\s+(?:and|to)\s+(\d{1,2}:\d\d)", _ANY_CASE)
 LOSS = re.compile(
     r"(?:\b(?:loss(?:es)? of|los[et]s?|losing|cost(?:s|ing)?|down|below|short(?:fall)? (?:of|by)"
-    r"|(?:fell|dropped|declined|down|lower) by))\s*(?:about |around |some )?$",
+    r"|(?:fell|dropped|declined|down|lower) by))\s*(?:about|around|some)?\s*$",
     _ANY_CASE,
 )
 MOVED_BY = re.compile(r"(?:\bby|\bof|fell|rose|dropped|lower|higher|up|down)\s*$", _ANY_CASE)

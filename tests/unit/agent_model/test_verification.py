@@ -112,6 +112,39 @@ def test_a_paraphrase_with_the_numbers_of_its_fact_stays(gateway: Told) -> None:
     assert counts.removed == 0
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Order latency on binance rose {times:.1f}x [{id}].",
+        "Order acknowledgements through binance slowed to {now:.0f} ms from the usual {usual:.0f} ms [{id}].",
+        "Latency increased by {change:.0f}% [{id}].",
+        "The binance order gateway is the likely root cause, {sigma:.0f} sigma off its habits [{id}].",
+        "venue_gateway_latency on gateway:binance fits best [{id}].",
+        "Slow answers on binance [{id}] hurt strategy maker, which lost about ${loss:.0f} [{impact}].",
+        "This cost ${loss:.0f} so far [{impact}].",
+    ],
+)
+def test_a_traders_words_stay(gateway: Told, sentence: str) -> None:
+    identifier, _ = _fact(gateway, "shift", "gateway:binance")
+    fact = gateway.investigation.ledger.fact(identifier)
+    impact = gateway.investigation.ledger.impact
+    assert fact is not None
+    assert fact.value is not None
+    assert fact.baseline
+    assert impact is not None
+    text = sentence.format(
+        id=identifier,
+        impact=_fact(gateway, "impact")[0],
+        now=fact.value,
+        usual=fact.baseline,
+        times=fact.value / fact.baseline,
+        change=(fact.value / fact.baseline - 1) * 100,
+        sigma=abs(fact.effect_size or 0),
+        loss=-impact.amount,
+    )
+    assert check_sentence(text, gateway.register, "cause_found").failed == []
+
+
 def test_only_the_false_sentence_goes(gateway: Told) -> None:
     identifier, statement = _fact(gateway, "shift", "gateway:binance")
     checked = verify(
