@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -66,25 +67,21 @@ def conversation(door: Doors, caller: Caller, thread_id: str | None, about: str)
 
 def said_of(one: ChatMessage) -> Said:
     """A message as it is shown: foreign text escaped, citations as links to what they name."""
-    links = [(str(cite.get("id", "")), _place(cite.get("kind"), cite.get("id"))) for cite in one.citations]
-    return Said(
-        one.n,
-        one.role,
-        fmt.rich_text(one.text),
-        links,
-        [str(call.get("name", "")) for call in one.tool_calls],
-    )
+    cited = [(str(cite.get("kind")), str(cite.get("id", ""))) for cite in one.citations]
+    # Evidence is numbered within a diagnosis: the one that the answer cites beside it.
+    diagnosis = next((target for kind, target in cited if kind == "diagnosis"), "")
+    tools = [str(call.get("name", "")) for call in one.tool_calls]
+    links = [(target, _place(kind, target, diagnosis)) for kind, target in cited]
+    return Said(one.n, one.role, fmt.rich_text(one.text), links, tools)
 
 
-def _place(kind: object, target: object) -> str:
-    """Where a citation leads; evidence is cited as `D-4/E2` or, within one diagnosis, as `D-4#E2`."""
-    text = str(target or "")
-    if str(kind) in _PLACES:
-        return _PLACES[str(kind)].format(text)
-    diagnosis, _, evidence = text.replace("#", "/").partition("/")
-    if diagnosis.startswith("D-"):
-        return f"/diagnoses/{diagnosis}#{evidence}"
-    return "/explore?view=lines"
+def _place(kind: str, target: str, diagnosis: str) -> str:
+    """Where a citation leads."""
+    if kind in _PLACES:
+        return _PLACES[kind].format(target)
+    if kind == "evidence" and diagnosis:
+        return f"/diagnoses/{diagnosis}#{target}"
+    return f"/explore?{urlencode({'view': 'lines', 'q': target})}"
 
 
 def _link_of(about: str) -> str:

@@ -1,6 +1,6 @@
 // @ts-check
 // The chat: a question, the steps of the answer as they are taken, then the answer with its evidence.
-import { copyMarkdown } from "./act.js";
+import { call, toast } from "./act.js";
 import { apply } from "./run.js";
 
 const NEAR_PX = 40;
@@ -50,11 +50,15 @@ function heard(answer, event, data) {
     answer.steps.hidden = false;
     apply(answer.list, event, data);
   }
-  if (event.startsWith("tool.") && data.name) {
-    answer.steps.hidden = false;
-    apply(answer.list, "step.started", { id: `9${data.id}`, title: data.name });
+  if (event === "tool.started") apply(answer.list, "step.started", { id: data.id, title: data.name });
+  if (event === "tool.finished") {
+    const rows = `${data.rows} row${data.rows === 1 ? "" : "s"}${data.error ? `: ${data.error}` : ""}`;
+    apply(answer.list, "step.finished", { id: data.id, ms: data.ms, summary: rows });
   }
-  if (event === "usage") byId("usage").textContent = `${data.input_tokens + data.output_tokens} tokens`;
+  if (event === "usage") {
+    const cost = data.cost_usd === null ? "cost unknown" : `$${data.cost_usd.toFixed(4)}`;
+    byId("usage").textContent = `${data.input_tokens + data.output_tokens} tokens · ${cost}.`;
+  }
   if (event === "error") answer.words.textContent += `\n${data.message}`;
   if (event === "run.finished") {
     answer.steps.open = false;
@@ -130,6 +134,12 @@ async function finish(row) {
   settle(follow);
 }
 
+/** @param {DOMStringMap} said */
+async function judge(said) {
+  const path = `/chat/${byId("chat").dataset.thread}/messages/${said.n}/feedback`;
+  if (await call("POST", path, { verdict: said.verdict })) toast("Thank you; it counts.");
+}
+
 /** Begin to listen. */
 export function start() {
   const box = /** @type {HTMLTextAreaElement} */ (byId("question"));
@@ -156,7 +166,8 @@ export function start() {
   document.addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("[data-ask]");
     if (button) ask(button.textContent ?? "");
-    if (/** @type {Element} */ (event.target).closest("[data-copy]")) copyMarkdown(location.pathname);
+    const judged = /** @type {Element} */ (event.target).closest("[data-verdict]");
+    if (judged instanceof HTMLElement) judge(judged.dataset);
   });
   settle(true);
 }

@@ -7,13 +7,13 @@ const EVENTS = ["step.started", "step.finished", "tool.finished", "hypothesis.sc
 /**
  * The line of one step; it is made once, so that a replay never shows fewer steps.
  * @param {HTMLElement} list
- * @param {{id: number, title?: string, stage?: string}} step
+ * @param {{id: number | string, title?: string, stage?: string}} step
  */
 function line(list, step) {
-  let row = /** @type {HTMLElement | null} */ (list.querySelector(`[data-step="${Number(step.id)}"]`));
+  let row = /** @type {HTMLElement | null} */ (list.querySelector(`[data-step="${CSS.escape(String(step.id))}"]`));
   if (row) return row;
   row = document.createElement("li");
-  row.dataset.step = String(Number(step.id));
+  row.dataset.step = String(step.id);
   row.className = "step";
   const title = document.createElement("strong");
   title.textContent = (step.title ?? step.stage ?? "step").replaceAll("_", " ");
