@@ -86,7 +86,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bcompare[ds]?\b|\bcomparison\b|\bversus\b|\bvs\b|\bdifferen(?:ce|t)\b|\bsame\b",
         r"\b(?:higher|lower|better|worse|more|less|larger|smaller)\b.*\bthan\b",
         r"\bas (?:high|low|bad|good)\b|\bnormal(?:ly)?\b|\busual(?:ly)?\b|\bcompared\b",
-        r"\bagainst\b",
+        r"(?<!evidence )(?<!speaks )\bagainst\b",
     ),
     "inventory": (
         (

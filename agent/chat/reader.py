@@ -76,7 +76,8 @@ def read(text: str, lexicon: Lexicon, now: datetime, before: Question | None = N
         unknown=unknown,
         counted="how many" in plain or "number of" in plain,
     )
-    question = replace(question, intent=_intent(question, plain))
+    wish = _SINCE_IT.sub(" ", plain)
+    question = replace(question, intent=_intent(question, wish))
     if question.intent in _MONEY_LIKE:
         question = _with_speed(_with_money(question, plain, lexicon), plain, lexicon)
     return _in_context(question, plain, before) if before is not None else question

@@ -1,5 +1,6 @@
 """Questions without a model: intents, names and follow-ups."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -156,3 +157,13 @@ def test_the_gateway_of_a_venue_is_a_component() -> None:
     lexicon = Lexicon.of((*SERIES, component))
     found = read("show me the logs of the bybit gateway", lexicon, NOW)
     assert (found.labels, found.strangers) == ((("component", "gateway:bybit"),), ())
+
+
+def test_since_it_began_is_a_time_and_not_the_question_when() -> None:
+    before = read("what happened?", LEXICON, NOW)
+    found = read("which venues suffer most since it began?", LEXICON, NOW, replace(before, cited=("I-1",)))
+    assert (found.intent, found.dimension, found.since) == ("money", "venue", "I-1")
+
+
+def test_evidence_against_something_is_no_comparison() -> None:
+    assert asked("why did pnl drop?", "what is the evidence against it?").intent == "explain"
