@@ -167,7 +167,7 @@ def _scored(flow: Flow, truth: Truth, known: int, first: int, seed: int, name: s
     fresh = list(flow.seen.values())[known:]
     mine = [one for one in flow.seen.values() if is_true(one)]
     false = [one for one in fresh if one not in mine and severity_rank(one.incident.severity) >= 1]
-    lead = min(mine, key=lambda one: (severity_rank(one.incident.severity) < 1, one.opened), default=None)
+    lead = min(mine, key=lambda one: _first_strong(one, truth), default=None)
     diagnoses = [] if lead is None else lead.diagnoses
     told = [one for at, one in diagnoses if lead is not None and at <= max(lead.opened, first) + SOON]
     last = diagnoses[-1][1] if diagnoses else None
@@ -189,6 +189,16 @@ def _scored(flow: Flow, truth: Truth, known: int, first: int, seed: int, name: s
         chance=len(expected) / len(load_runbooks()),
         story="\n".join(_story(one, one is lead, world) for one in mine),
     )
+
+
+def _first_strong(seen: Seen, truth: Truth) -> tuple[datetime, int]:
+    """When an incident first showed a strong anomaly since the truth began: the one that people open."""
+    found = [
+        one.detected_at
+        for one in seen.anomalies.values()
+        if severity_rank(one.severity) >= 1 and one.detected_at >= truth.start
+    ]
+    return min(found, default=datetime.max.replace(tzinfo=UTC)), seen.opened
 
 
 def _causes(diagnosis: Diagnosis) -> list[str]:
