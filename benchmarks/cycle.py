@@ -2,8 +2,8 @@
 
     uv run python benchmarks/cycle.py [--series 100 1000 10000] [--points 288] [--cycles 5]
 
-Each size runs in a process of its own: a real service over a new SQLite file, without sources. The first cycle
-loads, learns and judges the whole window; the following ones get one new point per series, through the
+Each size runs in a process of its own: a real service over a new SQLite file, without sources. The first
+cycle loads, learns and judges the whole window; the following ones get one new point per series, through the
 same durable ingest as a push.
 """
 
