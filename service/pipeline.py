@@ -87,6 +87,13 @@ class Pipeline:
     def running(self) -> bool:
         return self._one_at_a_time.locked()
 
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait for a running cycle, whoever asked for it; false where it does not end in time."""
+        idle = self._one_at_a_time.acquire(timeout=timeout)
+        if idle:
+            self._one_at_a_time.release()
+        return idle
+
     def run_cycle(self, cycle: Cycle, now: datetime) -> Cycle:
         """Run a claimed slot and return its stored row; a failure is the state of that row."""
         watch = Watch()

@@ -14,6 +14,8 @@ from domain.series import SampleBatch, Series, Window, floor_to_step
 from domain.timestamps import to_microseconds
 
 LEARN_BLOCK = 500
+# 28 days of five minutes.
+MAX_LEARN_CELLS = 8_064
 
 
 class Windows:
@@ -100,10 +102,12 @@ class Windows:
             self._unscored[window.step_s] = changed if known is None else min(known, changed)
 
     def _keep_old(self, batch: SampleBatch) -> None:
-        """What is older than the window teaches the baselines; it is kept until it was learned."""
+        """What is older than the window teaches the baselines, back to the history that they learn from."""
         starts = {step: window.start for step, window in self._windows.items()}
         first = np.array([to_microseconds(starts[one.step_s]) for one in batch.series], dtype=np.int64)
-        old = batch.timestamps < first[batch.index] if len(batch) else np.zeros(0, dtype=np.bool_)
+        reach = [self._teaching(one.step_s).total_seconds() * 1_000_000 for one in batch.series]
+        oldest = first - np.array(reach, dtype=np.int64)
+        old = (batch.timestamps < first[batch.index]) & (batch.timestamps >= oldest[batch.index])
         if old.any():
             part = SampleBatch(batch.series, batch.index[old], batch.timestamps[old], batch.values[old])
             self._old.append(part)
@@ -134,7 +138,7 @@ class Windows:
             yield from self._grids_of(batch, windows)
 
     def _stored_history(self, step_s: int, now: datetime, end: datetime) -> Iterator[Window]:
-        start = floor_to_step(now - self._history, step_s)
+        start = floor_to_step(now - self._lookback - self._teaching(step_s), step_s)
         if start >= end:
             return
         for block in self._samples.history(step_s, start, end, LEARN_BLOCK):
@@ -143,14 +147,22 @@ class Windows:
                 yield trimmed
 
     def _grids_of(self, batch: SampleBatch, windows: dict[int, LiveWindow]) -> Iterator[Window]:
+        steps = np.array([one.step_s for one in batch.series], dtype=np.int64)[batch.index]
         for step_s, window in windows.items():
-            if any(one.step_s == step_s for one in batch.series):
-                columns = (
-                    int((to_microseconds(window.start) - batch.timestamps.min()) // (step_s * 1_000_000)) + 1
+            mine = steps == step_s
+            if mine.any():
+                part = SampleBatch(
+                    batch.series, batch.index[mine], batch.timestamps[mine], batch.values[mine]
                 )
-                grid = LiveWindow(step_s, columns, window.start - timedelta(seconds=1))
-                grid.advance(batch, window.start - timedelta(seconds=1))
+                age = to_microseconds(window.start) - int(part.timestamps.min())
+                just_before = window.start - timedelta(microseconds=1)
+                grid = LiveWindow(step_s, age // (step_s * 1_000_000) + 1, just_before)
+                grid.advance(part, just_before)
                 yield _without_leading_gap(grid.view())
+
+    def _teaching(self, step_s: int) -> timedelta:
+        """How far back baselines learn on a grid: short steps would need too many cells."""
+        return min(self._history, timedelta(seconds=step_s * MAX_LEARN_CELLS))
 
     def to_score(self) -> list[tuple[Window, int]]:
         """Each window that changed, from its first sample on, with the first column to look at again."""

@@ -47,6 +47,7 @@ from service.windows import Windows
 log = structlog.get_logger()
 __all__ = ["DemoDesk", "Service", "build_service"]
 REFERENCE = timedelta(days=2)
+DRAIN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Service:
         """Leave in order: no new cycle, running work ends or stays resumable, then the lock goes."""
         parts = self.parts
         parts.live.close()
-        drained = parts.scheduler.stop()
+        drained = parts.scheduler.stop() and parts.pipeline.wait_idle(DRAIN_SECONDS)
         parts.sources.close()
         self.analyst.stop_chat()
         parts.investigations.stop()
