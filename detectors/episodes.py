@@ -48,6 +48,7 @@ class Episode:
     quiet: int = 0
     ended: datetime | None = None
     changed: bool = True
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Episodes:
 
     patience: Patience
     latest: dict[int, Episode] = field(default_factory=dict)
+    replaced: list[tuple[int, Episode]] = field(default_factory=list)
 
     def open_rows(self) -> list[int]:
         """Rows with an open episode."""
@@ -89,6 +91,9 @@ class Episodes:
         if silent and finding.surprise <= episode.peak.surprise:
             return False
         start = max(onset, episode.last)
+        if episode.changed:
+            # Its end was not told yet.
+            self.replaced.append((row, episode))
         self.latest[row] = Episode(start, finding, finding, finding.until)
         return True
 
@@ -109,11 +114,21 @@ class Episodes:
             episode.changed = True
 
     def changed(self, since: datetime) -> list[tuple[int, Episode]]:
-        """Episodes that are new, grew or ended since the last call and active after `since`."""
-        told = [(row, one) for row, one in sorted(self.latest.items()) if one.changed]
-        for _, one in told:
+        """Episodes that are new, grew or ended since the last call.
+
+        One that was never told and was over before `since` is left out: it is old news of a replay.
+        """
+        changed = [
+            *self.replaced,
+            *((row, one) for row, one in sorted(self.latest.items()) if one.changed),
+        ]
+        self.replaced = []
+        told = [(row, one) for row, one in changed if one.told or one.last > since or one.ended is None]
+        for _, one in changed:
             one.changed = False
-        return [(row, one) for row, one in told if one.last > since or one.ended is None]
+        for _, one in told:
+            one.told = True
+        return told
 
     @staticmethod
     def _continue(episode: Episode, finding: Finding) -> None:
