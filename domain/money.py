@@ -32,7 +32,7 @@ class Impact(BaseModel):
 
 def format_money(amount: float, unit: str = "USD") -> str:
     """Text such as `-$41,200` or `+1.25 BTC`, with a real minus sign left to the page."""
-    sign = "-" if amount < 0 else "+"
     size = abs(amount)
+    sign = "" if size < 0.005 else "-" if amount < 0 else "+"
     digits = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
     return f"{sign}${digits}" if unit in {"USD", "USDT", "USDC"} else f"{sign}{digits} {unit}"

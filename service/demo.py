@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import httpx2
 
+from api.server import bind
+from api.settings import ServerSettings
 from collectors.simulator.kinds import KINDS
 from collectors.simulator.sources import desk_configuration
 from domain.errors import ConfigurationError, NotFound, SourceError
@@ -38,8 +40,11 @@ def run_demo(  # noqa: PLR0913 -- one argument per option
     llm: str | None = None,
 ) -> int:
     """Start the desk, serve it, and end both together; with a fake model server where asked for."""
-    directory.mkdir(parents=True, exist_ok=True)
     begin = parse_rfc3339(start, "--start") if start else floor_to_step(datetime.now(UTC), STEP_S)
+    # A port in use is said before the history is built.
+    bind(ServerSettings(port=port)).close()
+    directory.mkdir(parents=True, exist_ok=True)
+    sys.stderr.write(f"building 14 days of history in {directory} ...\n")
     with (
         SimulatedDesk(seed=seed, start=begin, speed=speed, directory=directory) as desk,
         fake_model(llm) as model,

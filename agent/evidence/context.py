@@ -26,7 +26,7 @@ def note_event(book: Notebook, finding: EventFinding) -> str:
     tail = (
         f"; {place(finding.supports)} is anomalous and upstream."
         if finding.supports
-        else "; nothing anomalous ties it to the target, so it counts as a coincidence."
+        else "; nothing measured on that component is anomalous, so it is not counted as evidence."
     )
     return book.note(
         "news" if finding.kind == "news" else "event",

@@ -89,7 +89,7 @@ def _draft(investigation: Investigation, cause: str, confidence: float) -> Hypot
         root_series=_root_series(investigation.ledger, shared),
         confidence=min(confidence, 1.0),
         supporting=tuple(dict.fromkeys((*supporting, *own)))[:8],
-        contradicting=best.contradicting[:5],
+        contradicting=tuple(one for one in best.contradicting if one not in {*supporting, *own})[:5],
         separating_check=None,
     )
 

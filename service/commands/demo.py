@@ -1,6 +1,5 @@
 """`analyst demo`: a simulated trading desk with the real service in front of it."""
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -30,8 +29,13 @@ def demo(
     """Start a simulated desk with 14 days of history, live data and incidents; no key, no network."""
     from service.demo import run_demo  # noqa: PLC0415 -- keeps `analyst --help` fast
 
-    where = directory or Path(tempfile.mkdtemp(prefix="analyst-demo-"))
-    sys.stderr.write(f"building 14 days of history in {where} ...\n")
-    return run_demo(
-        port=port, seed=seed, speed=speed, headless=headless, start=start, directory=where, llm=llm
-    )
+    with tempfile.TemporaryDirectory(prefix="analyst-demo-", ignore_cleanup_errors=True) as temporary:
+        return run_demo(
+            port=port,
+            seed=seed,
+            speed=speed,
+            headless=headless,
+            start=start,
+            directory=directory or Path(temporary),
+            llm=llm,
+        )

@@ -91,11 +91,11 @@ def test_the_same_case_gives_the_same_diagnosis() -> None:
     assert first.hypotheses == second.hypotheses
 
 
-def test_a_change_of_another_component_is_called_a_coincidence() -> None:
+def test_a_change_of_another_component_is_not_counted_as_evidence() -> None:
     done = diagnosed(incident("liquidity_drain", 7, decoys=True))
     events = [one for one in done.evidence if one.kind in {"event", "news"}]
     assert len(events) == 3
-    assert all("coincidence" in one.statement for one in events)
+    assert all("not counted as evidence" in one.statement for one in events)
     assert not {one.id for one in events} & set(
         done.primary_hypothesis.supporting if done.primary_hypothesis else ()
     )
