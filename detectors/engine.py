@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -110,16 +110,15 @@ class DetectionEngine:
         start = 0 if grid.state.until is None else max(window.column_of(grid.state.until), 0)
         with np.errstate(all="ignore"):
             grid.run(window, where, start, first_new)
-        since = window.time_at(min(first_new, window.n_steps)) - timedelta(seconds=1)
         return DetectionResult(
-            self._anomalies(grid, since, now), tuple(self._states(grid)), self._warming_up(grid, where)
+            self._anomalies(grid, now), tuple(self._states(grid)), self._warming_up(grid, where)
         )
 
-    def _anomalies(self, grid: Grid, since: datetime, now: datetime) -> tuple[Anomaly, ...]:
+    def _anomalies(self, grid: Grid, now: datetime) -> tuple[Anomaly, ...]:
         found = [
             anomaly_of(watch, row, episode, grid.series, now)
             for watch in grid.state.watches
-            for row, episode in watch.episodes.changed(since)
+            for row, episode in watch.episodes.changed()
         ]
         return tuple(sorted(found, key=lambda one: (one.timestamp, one.key)))
 

@@ -48,7 +48,6 @@ class Episode:
     quiet: int = 0
     ended: datetime | None = None
     changed: bool = True
-    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +112,18 @@ class Episodes:
             episode.ended = episode.last
             episode.changed = True
 
-    def changed(self, since: datetime) -> list[tuple[int, Episode]]:
+    def changed(self) -> list[tuple[int, Episode]]:
         """Episodes that are new, grew or ended since the last call.
 
-        One that was never told and was over before `since` is left out: it is old news of a replay.
+        After going back to an earlier state, what was told before is told again; its identity is the same.
         """
-        changed = [
+        told = [
             *self.replaced,
             *((row, one) for row, one in sorted(self.latest.items()) if one.changed),
         ]
         self.replaced = []
-        told = [(row, one) for row, one in changed if one.told or one.last > since or one.ended is None]
-        for _, one in changed:
-            one.changed = False
         for _, one in told:
-            one.told = True
+            one.changed = False
         return told
 
     @staticmethod
