@@ -22,6 +22,10 @@ fix:
     uv run ruff check --fix .
     uv run ruff format .
 
+# the pages in a real Chromium
+browser *ARGS:
+    uv run pytest -m browser {{ARGS}}
+
 # kill rounds and soaks: minutes long, figures come from here
 endurance *ARGS:
     uv run pytest -m endurance {{ARGS}}

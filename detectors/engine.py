@@ -120,6 +120,10 @@ class DetectionEngine:
             for watch in grid.state.watches
             for row, episode in watch.episodes.changed()
         ]
+        # What an earlier state had to tell was told just now, in its latest form.
+        for state in grid.snapshots:
+            for watch in state.watches:
+                watch.episodes.mark_told()
         return tuple(sorted(found, key=lambda one: (one.timestamp, one.key)))
 
     def _states(self, grid: Grid) -> list[DetectorState]:

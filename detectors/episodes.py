@@ -121,10 +121,14 @@ class Episodes:
             *self.replaced,
             *((row, one) for row, one in sorted(self.latest.items()) if one.changed),
         ]
-        self.replaced = []
-        for _, one in told:
-            one.changed = False
+        self.mark_told()
         return told
+
+    def mark_told(self) -> None:
+        """Nothing of this is news any more."""
+        self.replaced = []
+        for one in self.latest.values():
+            one.changed = False
 
     @staticmethod
     def _continue(episode: Episode, finding: Finding) -> None:
