@@ -21,10 +21,10 @@ from domain.live_window import LiveWindow
 from domain.series import SampleBatch, Window
 from domain.timestamps import from_microseconds
 from service.cases import CaseBuilder
+from service.casework import build_cases
 from service.clock import system_clock
 from service.settings import Settings, load_settings
 from service.windows import Windows
-from service.wiring import build_cases
 
 MAX_CELLS = 100_000_000
 

@@ -2,11 +2,9 @@
 
 import os
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -25,14 +23,12 @@ from db.leader import LeaderLock
 from db.ledgers import LedgerStore
 from db.outbox import OutboxStore
 from db.sources import SourceStateStore
-from domain.cycle import Cycle
-from domain.diagnosis import Diagnosis, DiagnosisRequest
-from domain.series import Window
+from domain.diagnosis import Diagnosis
 from service.alerting import Alerting, Storyteller
 from service.analyst import Analyst, Parts, Rules
 from service.cases import CaseBuilder
+from service.casework import build_cases
 from service.clock import Clock, system_clock
-from service.confirmed import confirmed
 from service.demo_desk import DemoDesk
 from service.ingesting import Ingest, SourceStates
 from service.investigations import InvestigationParts, Investigations
@@ -41,12 +37,12 @@ from service.pipeline import Pipeline, Stages
 from service.saving import Saver
 from service.scheduler import Scheduler
 from service.settings import Settings
+from service.transitions import finished, take_over
 from service.upkeep import Upkeep
 from service.windows import Windows
 
 log = structlog.get_logger()
 __all__ = ["DemoDesk", "Service", "build_service"]
-REFERENCE = timedelta(days=2)
 DRAIN_SECONDS = 20.0
 
 
@@ -213,7 +209,7 @@ def _pipeline(
             engine=rules.engine,
             save=saver,
             diagnose=investigations.of_cycle,
-            finish=lambda cycle: _finish(ground.stores, ground.live, upkeep, cycle),
+            finish=lambda cycle: finished(ground.stores, ground.live, upkeep, cycle),
             clock=ground.clock,
             step_s=ground.settings.scheduler.interval_seconds,
         )
@@ -231,31 +227,7 @@ def _scheduler(
         leader=leader,
         owner=ground.owner,
         run=pipeline.run_cycle,
-        led=lambda: _take_over(ground.stores, ground.windows, rules, investigations, ground.clock),
-    )
-
-
-def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clock) -> CaseBuilder:
-    """What investigations look at: the window in memory, or storage where it does not reach back."""
-
-    def window_for(request: DiagnosisRequest) -> Window | None:
-        series = [named for name in request.affected_metrics if (named := windows.named(name))]
-        step_s = series[0].step_s if series else settings.scheduler.interval_seconds
-        held = windows.view(step_s)
-        reference = timedelta(hours=settings.scheduler.lookback_hours) / 2
-        if held is not None and held.start <= request.start_time - reference:
-            return held.between(held.start, max(request.end_time, held.start))
-        end = request.end_time + timedelta(seconds=step_s)
-        return stores.samples.window(step_s, request.start_time - REFERENCE, end)
-
-    return CaseBuilder(
-        window_for=window_for,
-        events=stores.events,
-        past=lambda: confirmed(stores, clock()),
-        strategies=settings.strategies,
-        edges=settings.edges,
-        settings=settings.evidence,
-        clock=clock,
+        led=lambda: take_over(ground.stores, ground.windows, rules, investigations, ground.clock),
     )
 
 
@@ -263,36 +235,6 @@ def _checkpoints(database: Database) -> Path | str:
     if database.path is not None:
         return Path(f"{database.path}.checkpoints")
     return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def _take_over(
-    stores: Stores, windows: Windows, rules: Rules, investigations: Investigations, clock: Clock
-) -> None:
-    """A new leader starts from what is stored, and ends what the one before left behind."""
-    now = clock()
-    stores.cycles.interrupt_stale(now)
-    windows.load(now)
-    rules.changed()
-    resumed = investigations.resume()
-    if resumed:
-        log.info("investigations resumed", count=resumed)
-
-
-def _finish(stores: Stores, live: LiveFeed, upkeep: Upkeep, cycle: Cycle) -> Cycle:
-    stored = stores.cycles.finish(cycle)
-    total = sum(step.ms for step in cycle.steps)
-    told: Mapping[str, Any] = {
-        "id": cycle.id,
-        "n": cycle.id,
-        "ms": round(total, 1),
-        "series": cycle.series,
-        "found": cycle.anomalies,
-        "status": cycle.status,
-    }
-    live.publish("cycle.finished", told)
-    log.info("cycle", **told, steps={step.name: step.ms for step in cycle.steps})
-    upkeep.after_cycle(cycle.finished_at or cycle.scheduled_for)
-    return stored
 
 
 def _tell_diagnosis(live: LiveFeed, diagnosis: Diagnosis) -> None:
