@@ -24,7 +24,8 @@ from collectors.drain import TemplateMiner
 from collectors.http import Answer
 from collectors.ingest import parse_samples
 from collectors.openmetrics import OpenMetricsCollector
-from collectors.settings import CsvSource, LogSource, OpenMetricsSource
+from collectors.settings import CsvSource, OpenMetricsSource
+from collectors.settings_logs import LogSource
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from collectors.build import build_collector
 from collectors.collector import Collector, Position
-from collectors.settings import LogSource
+from collectors.settings_logs import LogSource
 from collectors.simulator.desk import Block, Desk
 from collectors.simulator.headlines import harmless_items, incident_items
 from collectors.simulator.incidents import Incident

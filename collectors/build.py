@@ -10,14 +10,14 @@ from collectors.runner import SourceRunner, StateStore
 from collectors.settings import (
     CsvSource,
     HostSource,
-    LogSource,
-    NewsSource,
     OpenMetricsSource,
     PrometheusSource,
     SourceSettings,
     SqlSource,
 )
 from collectors.settings_base import HttpSource
+from collectors.settings_logs import LogSource
+from collectors.settings_news import NewsSource
 from domain.errors import SourceError
 
 

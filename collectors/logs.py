@@ -13,7 +13,7 @@ from collectors.gate import clean_text
 from collectors.intake import Intake
 from collectors.log_counts import Burst, LineKind, LogCounts
 from collectors.loglines import LEVELS, Line, LineParser
-from collectors.settings import LogSource
+from collectors.settings_logs import LogSource
 from collectors.tail import Mark, Tail, matching_files, read_tail, rotated_from, split_lines
 from domain.errors import SourceError
 from domain.event import Event

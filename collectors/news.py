@@ -11,7 +11,7 @@ from collectors.answers import as_json, as_text, in_shape
 from collectors.collector import NO_SAMPLES, Collected, Position
 from collectors.feeds import FeedItem, UnreadableFeed, parse_json_feed, parse_xml
 from collectors.http import Answer, HttpReader
-from collectors.settings import NewsSource
+from collectors.settings_news import NewsSource
 from domain.errors import SourceError
 from domain.event import Event
 from domain.timestamps import MAX_FUTURE

@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collectors.gate import TimeUnit
 from collectors.settings_base import HttpSource, SourceBase, TimeZone
+from collectors.settings_logs import LogSource
+from collectors.settings_news import NewsSource
 from domain.series import SeriesKind, SourceName
 
 _SELECT = re.compile(r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b[^;]*;?\s*")
@@ -148,76 +150,6 @@ class CsvSource(SourceBase):
     @property
     def stale_after(self) -> float | None:
         """A file that does not grow is normal unless configured otherwise."""
-        return self.stale_after_seconds
-
-
-class LogSource(SourceBase):
-    """Log files: counts per component and level as series, new and bursting templates as events."""
-
-    kind: Literal["logs"]
-    source: SourceName = Field(default="system_logs", description="What the lines are.")
-    paths: tuple[str, ...] = Field(min_length=1, description="Files or globs; rotated files are followed.")
-    component: str | None = Field(
-        default=None, description="Component of lines that name none; default: file name."
-    )
-    pattern: str | None = Field(
-        default=None,
-        max_length=1_000,
-        description="Regular expression with the groups timestamp, level, component, message (all optional).",
-    )
-    timezone: TimeZone = Field(default="UTC", description="Time zone of times without an offset.")
-    from_start: bool = Field(
-        default=True, description="Read files found at the first start from their beginning."
-    )
-    max_bytes: int = Field(default=8 * 1024 * 1024, ge=10_000, description="Bytes read per page.")
-    max_templates: int = Field(
-        default=1_000, ge=10, le=10_000, description="Templates kept; rare ones give way."
-    )
-    template_series: int = Field(
-        default=100,
-        ge=0,
-        le=1_000,
-        description="Templates whose counts are series of their own; INFO gets half of the places at most.",
-    )
-    burst_factor: float = Field(
-        default=6, gt=1, description="A count this far over the usual one is a burst."
-    )
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_an_expression(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"is not a regular expression: {error}") from None
-        return pattern
-
-    @property
-    def stale_after(self) -> float | None:
-        """A quiet log is normal unless configured otherwise."""
-        return self.stale_after_seconds
-
-
-class NewsSource(HttpSource):
-    """A feed of headlines or notices: RSS, Atom or JSON Feed."""
-
-    kind: Literal["news"]
-    source: SourceName = Field(default="news", description="`news` or `events`.")
-    event_kind: str = Field(
-        default="news", pattern=r"^[a-z_]{1,50}$", description="Label `kind` of the events."
-    )
-    max_items: int = Field(
-        default=200, ge=1, le=5_000, description="Items taken of one answer, newest first."
-    )
-    max_age_hours: float = Field(default=168, gt=0, description="Older items are left out.")
-    symbols: Mapping[str, tuple[str, ...]] = Field(
-        default={}, description="Links items to symbols: symbol -> words, any of which an item contains."
-    )
-
-    @property
-    def stale_after(self) -> float | None:
-        """A quiet feed is normal unless configured otherwise."""
         return self.stale_after_seconds
 
 

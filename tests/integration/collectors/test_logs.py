@@ -9,7 +9,7 @@ import pytest
 
 from collectors.build import build_collector
 from collectors.collector import Collected, Position
-from collectors.settings import LogSource
+from collectors.settings_logs import LogSource
 from domain.errors import SourceError
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

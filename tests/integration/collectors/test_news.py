@@ -9,7 +9,7 @@ from raw_server import RawServer, Respond, cut, reply, reply_json
 
 from collectors.build import build_collector
 from collectors.collector import Collected, Position
-from collectors.settings import NewsSource
+from collectors.settings_news import NewsSource
 from domain.errors import SourceError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

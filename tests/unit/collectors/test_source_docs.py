@@ -12,8 +12,6 @@ from collectors.build import build_collector
 from collectors.settings import (
     CsvSource,
     HostSource,
-    LogSource,
-    NewsSource,
     OpenMetricsSource,
     PrometheusQuery,
     PrometheusSource,
@@ -21,6 +19,8 @@ from collectors.settings import (
     SqlSource,
 )
 from collectors.settings_base import HttpSource, SourceBase
+from collectors.settings_logs import LogSource
+from collectors.settings_news import NewsSource
 
 DOCS = Path(__file__).parents[3] / "docs" / "sources"
 KINDS: dict[str, tuple[type[BaseModel], ...]] = {
