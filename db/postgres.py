@@ -32,6 +32,7 @@ class Lock(IntEnum):
     SERIES = 8
     DIAGNOSES = 9
     MODEL_CALLS = 10
+    INBOX = 11
 
     @property
     def key(self) -> int:

@@ -27,6 +27,7 @@ _OUTBOX = table_of(work.OutboxRow)
 _CYCLE = table_of(work.CycleRow)
 _STORED = table_of(work.IdempotencyRow)
 _DELIVERY = table_of(work.DeliveryRow)
+_INBOX = table_of(work.InboxRow)
 BLOCK = 500
 _PER_CHUNK = 120
 
@@ -146,6 +147,7 @@ def _doomed(now: datetime, policy: RetentionPolicy) -> Iterator[tuple[Table, Col
     yield _OUTBOX, _OUTBOX.c.state.in_(("sent", "parked")) & (_OUTBOX.c.created_at < cycles)
     yield _STORED, _STORED.c.created_at < now - LIFETIME
     yield _DELIVERY, _DELIVERY.c.seen_at < now - timedelta(days=7)
+    yield _INBOX, _INBOX.c.done_at < now - timedelta(days=7)
 
 
 def _sqlite_size(connection: Connection) -> int:

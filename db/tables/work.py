@@ -86,3 +86,20 @@ class DeliveryRow(Row, table=True):
     channel: str = Field(primary_key=True, sa_type=Words)
     delivery_id: str = Field(primary_key=True, sa_type=Words)
     seen_at: datetime = Field(sa_type=Instant)
+
+
+class InboxRow(Row, table=True):
+    """Something that was sent to us, kept before we say so; a second one of the same id has no effect."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_waiting", "channel", "done_at", "received_at"),)
+
+    channel: str = Field(primary_key=True, sa_type=Words)
+    delivery_id: str = Field(primary_key=True, sa_type=Words)
+    lane: str = Field(sa_type=Words)
+    payload: dict[str, Any] = Field(sa_type=Document)
+    received_at: datetime = Field(sa_type=Instant)
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    attempts: int = Field(sa_type=Whole)
+    done_at: datetime | None = Field(default=None, sa_type=Instant)
+    error: str | None = Field(default=None, sa_type=Words)
