@@ -1,30 +1,24 @@
 """The one door over HTTP: bounded in time and size, following no redirect, telling no secret."""
 
 import base64
-import socket
 import ssl
-import threading
 import time
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
 
 from collectors.addresses import AddressGuard, PublicAddresses, resolve
+from collectors.bounded import LONGEST_STALL_S, AnswerTooLarge, Body, Watchdog, retry_after
 from collectors.secret import read_secret, redact
 from collectors.settings_base import HttpSource, check_url
 from domain.errors import ConfigurationError, SourceError
 
-LONGEST_STALL_S = 10.0
+__all__ = ["Answer", "AnswerTooLarge", "HttpReader"]
 _PERMANENT = frozenset({400, 401, 403, 404, 405, 406, 410, 422})
 _TOO_BUSY = frozenset({429, 503})
-_CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +28,6 @@ class Answer:
     status: int
     content_type: str
     body: bytes
-
-
-class AnswerTooLarge(SourceError):
-    """The answer was longer than may be read; a smaller question may have a shorter one."""
 
 
 class HttpReader:
@@ -60,9 +50,9 @@ class HttpReader:
         secrets: tuple[str, ...],
     ) -> None:
         self._name = settings.name
-        self._max_bytes = settings.max_bytes
         self._url = httpx2.URL(url)
         self._shown = _shown(url, secret=settings.url_env is not None)
+        self._body = Body(settings.name, self._shown, settings.max_bytes)
         self._headers = headers
         self._guard = guard
         self._secrets = secrets
@@ -154,7 +144,7 @@ class HttpReader:
         left = max(0.05, deadline - time.monotonic())
         timeout = httpx2.Timeout(min(left, LONGEST_STALL_S))
         with (
-            _Watchdog(left) as watchdog,
+            Watchdog(left) as watchdog,
             httpx2.Client(
                 verify=self._tls, trust_env=False, follow_redirects=False, timeout=timeout
             ) as client,
@@ -175,7 +165,7 @@ class HttpReader:
             response = client.send(request, stream=True)
             try:
                 self._check(response, error_bodies=error_bodies)
-                body = b"".join(self._body(response))
+                body = self._body.read(response)
             finally:
                 response.close()
         content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -192,38 +182,8 @@ class HttpReader:
         raise self._error(
             f"{self._shown} answered HTTP {status}",
             permanent=status in _PERMANENT,
-            retry_after=_retry_after(response.headers) if status in _TOO_BUSY else None,
+            retry_after=retry_after(response.headers) if status in _TOO_BUSY else None,
         )
-
-    def _body(self, response: httpx2.Response) -> Iterator[bytes]:
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in {"identity", "gzip", ""}:
-            raise self._error(
-                f"{self._shown} answered in the encoding {encoding[:20]!r}, which was not asked for"
-            )
-        size = 0
-        raw = response.iter_raw(_CHUNK)
-        for chunk in self._inflated(raw) if encoding == "gzip" else raw:
-            size += len(chunk)
-            if size > self._max_bytes:
-                raise AnswerTooLarge(
-                    self._name, f"{self._shown} answered more than {self._max_bytes} bytes", permanent=True
-                )
-            yield chunk
-
-    def _inflated(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        # In small steps: a few bytes can stand for gigabytes.
-        inflater = zlib.decompressobj(31)
-        for chunk in chunks:
-            rest = chunk
-            while rest and not inflater.eof:
-                try:
-                    yield inflater.decompress(rest, _CHUNK)
-                except zlib.error:
-                    raise self._error(f"{self._shown} answered broken gzip") from None
-                rest = inflater.unconsumed_tail
-        if not inflater.eof:
-            raise self._error(f"{self._shown} answered gzip that ends in the middle")
 
     def _error(
         self, reason: str, *, permanent: bool = False, retry_after: float | None = None
@@ -231,39 +191,6 @@ class HttpReader:
         return SourceError(
             self._name, redact(reason, self._secrets), permanent=permanent, retry_after=retry_after
         )
-
-
-class _Watchdog:
-    """Cuts the connection at the deadline: timeouts between bytes do not end an answer that drips."""
-
-    def __init__(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._stream: Any = None
-        self._late = False
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by the transport at every step; keeps hold of the newest layer of the connection."""
-        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-            self._stream = info["return_value"]
-            if self._late:
-                self._cut()
-
-    def _cut(self) -> None:
-        self._late = True
-        if self._stream is not None:
-            # An error means that it had just ended by itself.
-            with suppress(OSError):
-                self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _trust(settings: HttpSource, url: str) -> ssl.SSLContext:
@@ -275,19 +202,6 @@ def _trust(settings: HttpSource, url: str) -> ssl.SSLContext:
     if url.startswith("https"):
         return ssl.create_default_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; loading certificates takes its time
-
-
-def _retry_after(headers: httpx2.Headers) -> float:
-    """Seconds that the source asked for; 60 where it did not say or cannot be understood."""
-    text = headers.get("retry-after", "").strip()
-    with suppress(ValueError):
-        return max(0.0, float(text))
-    try:
-        # Both times are on the source's clock, so that ours does not matter.
-        until, now = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
-        return 60.0
 
 
 def _shown(url: str, *, secret: bool) -> str:
