@@ -101,7 +101,7 @@ class Flow:
         found = self.engine.detect(view, view.n_steps - 3 if first_new is None else first_new, now)
         self.anomalies |= {one.key: one for one in found.anomalies}
         grouping = Grouping(self._cases.topology(view.series), GAP, STEP, self._causes())
-        saved = self._writer.save_detections(found.anomalies, now, grouping, _no_alerts)
+        saved = self._writer.save_detections(found.anomalies, now, grouping, _no_alerts, reopen_within=GAP)
         by_incident: dict[str, list[Anomaly]] = {}
         for one in saved.anomalies:
             by_incident.setdefault(one.incident_id or "", []).append(one)

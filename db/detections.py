@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -19,7 +19,7 @@ from db.records import AlertIntent, IncidentPlan, SavedDetections
 from db.statements import RowView, blocks, inserted_id
 from domain.anomaly import Anomaly, severity_rank
 from domain.errors import InvalidInput
-from domain.incident import Incident, core_anomalies, lead_anomaly
+from domain.incident import CORE, Incident, end_of, lead_anomaly, start_of
 
 OpenIncident = tuple[Incident, Sequence[Anomaly]]
 Group = Callable[[Sequence[Anomaly], Sequence[OpenIncident]], Sequence[IncidentPlan]]
@@ -40,12 +40,18 @@ class CycleWriter:
         self._database = database
 
     def save_detections(
-        self, anomalies: Sequence[Anomaly], now: datetime, group: Group, decide: Decide
+        self,
+        anomalies: Sequence[Anomaly],
+        now: datetime,
+        group: Group,
+        decide: Decide,
+        *,
+        reopen_within: timedelta = timedelta(0),
     ) -> SavedDetections:
         """Store anomalies by `Anomaly.key`, attach them to incidents and store alerts, in one transaction.
 
         A known anomaly keeps its id, its incident and the time of its first detection. An incident follows
-        its anomalies: severity and start while it is open, its end when all of them ended. An incident
+        its anomalies: severity and start while it is open, its end when all that made it ended. An incident
         that somebody resolved stays so, unless one of its anomalies ended and is open again.
 
         Args:
@@ -54,6 +60,8 @@ class CycleWriter:
             group: called with the changed anomalies that have no incident and with all open incidents and
                 their anomalies; says what belongs together. What it leaves out is offered again when it
                 changes.
+            reopen_within: incidents that ended by themselves this recently are offered to `group` as well:
+                what flares up again is no other incident.
             decide: called for each incident that is new or whose anomalies changed, with all its anomalies
                 and its state before (None for a new one); says which alerts to store. It must not write.
 
@@ -64,7 +72,7 @@ class CycleWriter:
         latest = {one.key: _checked(one) for one in anomalies}
         with self._database.write(Lock.DETECTIONS) as connection:
             changes = _upsert(connection, list(latest.values()))
-            before = _known_incidents(connection, changes)
+            before = _known_incidents(connection, changes, now - reopen_within)
             touched = _attach(connection, changes, before, group)
             touched |= {
                 inside("incident", one.incident_id) for one in changes.anomalies.values() if one.incident_id
@@ -129,7 +137,8 @@ def _update(connection: Connection, anomaly: Anomaly, row: RowView, changes: _Ch
         return
     number = int(row["id"])
     connection.execute(update(ANOMALY).where(ANOMALY.c.id == number).values(**values))
-    if row["status"] == "resolved" and anomaly.status == "open":
+    came_back = row["status"] == "resolved" or severity_rank(anomaly.severity) >= CORE > row["severity"]
+    if came_back and anomaly.status == "open":
         changes.reopened.add(number)
     changes.anomalies[number] = _stored(values, number, row["incident_id"])
 
@@ -139,12 +148,12 @@ def _stored(values: Mapping[str, Any], number: int, incident: int | None) -> Ano
     return anomaly_of({**values, "body": to_plain(values["body"]), "id": number, "incident_id": incident})
 
 
-def _known_incidents(connection: Connection, changes: _Changes) -> dict[int, Incident]:
-    """All open incidents and those of changed anomalies, as they were before this call."""
+def _known_incidents(connection: Connection, changes: _Changes, since: datetime) -> dict[int, Incident]:
+    """All incidents that are open or ended lately and those of changed anomalies, as they were before."""
     mine = {inside("incident", one.incident_id) for one in changes.anomalies.values() if one.incident_id}
-    open_ones = {inside("incident", one.id): one for one in incidents.read_open(connection)}
-    others = incidents.read(connection, sorted(mine - set(open_ones)))
-    return open_ones | {inside("incident", one.id): one for one in others}
+    known = {inside("incident", one.id): one for one in incidents.read_open(connection, since)}
+    others = incidents.read(connection, sorted(mine - set(known)))
+    return known | {inside("incident", one.id): one for one in others}
 
 
 def _attach(
@@ -154,7 +163,12 @@ def _attach(
     loose = {one.id: one for one in changes.anomalies.values() if one.incident_id is None}
     if not loose:
         return set()
-    members = of_incidents(connection, [number for number, one in before.items() if one.status in OPEN])
+    members = {
+        number: anomalies
+        for number, anomalies in of_incidents(connection, list(before)).items()
+        # One that a person closed ended otherwise than its anomalies did.
+        if before[number].status in OPEN or before[number].ended_at == end_of(anomalies)
+    }
     plans = group(list(loose.values()), [(before[number], members[number]) for number in members])
     touched: set[int] = set()
     for plan in plans:
@@ -165,6 +179,8 @@ def _attach(
         numbers = [inside("anomaly", one.id) for one in chosen]
         connection.execute(update(ANOMALY).where(ANOMALY.c.id.in_(numbers)).values(incident_id=number))
         touched.add(number)
+        if any(one.status == "open" for one in chosen):
+            changes.reopened |= set(numbers)
     return touched
 
 
@@ -179,7 +195,7 @@ def _incident_for(connection: Connection, plan: IncidentPlan, chosen: Sequence[A
         "title": plan.title or f"{lead.anomaly_type.replace('_', ' ')} in {lead.affected_metrics[0]}",
         "status": "open",
         "severity": max(severity_rank(one.severity) for one in chosen),
-        "started_at": min(one.timestamp for one in core_anomalies(chosen)),
+        "started_at": start_of(chosen),
     }
     return inserted_id(connection, INCIDENT, values)
 
@@ -197,13 +213,13 @@ def _follow(
         return
     values: dict[str, Any] = {
         "severity": max(severity_rank(one.severity) for one in members),
-        "started_at": min(one.timestamp for one in core_anomalies(members)),
+        "started_at": start_of(members),
     }
     if before is not None:
         values["severity"] = max(values["severity"], severity_rank(before.severity))
-    ends = [one.ended_at or one.detected_at for one in members if one.status == "resolved"]
-    if len(ends) == len(members):
-        values |= {"status": "resolved", "ended_at": max(ends)}
+    ended_at = end_of(members)
+    if ended_at is not None:
+        values |= {"status": "resolved", "ended_at": ended_at}
     elif reopened and before is not None and before.status == "resolved":
         values |= {"status": "open", "ended_at": None}
     connection.execute(update(INCIDENT).where(INCIDENT.c.id == number).values(**values))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, false, func, or_, select, update
 
 from db.anomalies import ANOMALY
 from db.database import Database
@@ -99,9 +99,10 @@ def read(connection: Connection, numbers: Sequence[int]) -> list[Incident]:
     return [incident_of(row, members) for row in rows]
 
 
-def read_open(connection: Connection) -> list[Incident]:
-    """All incidents that are not resolved, oldest first."""
-    statement = select(INCIDENT.c.id).where(INCIDENT.c.status.in_(OPEN))
+def read_open(connection: Connection, or_ended_after: datetime | None = None) -> list[Incident]:
+    """All incidents that are not resolved, and those that ended after a time, oldest first."""
+    lately = false() if or_ended_after is None else INCIDENT.c.ended_at > or_ended_after
+    statement = select(INCIDENT.c.id).where(or_(INCIDENT.c.status.in_(OPEN), lately))
     return read(connection, list(connection.execute(statement).scalars()))
 
 

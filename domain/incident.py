@@ -73,6 +73,27 @@ def core_anomalies(anomalies: Sequence[Anomaly]) -> list[Anomaly]:
     return strong or list(anomalies)
 
 
+def start_of(anomalies: Sequence[Anomaly]) -> datetime:
+    """When the trouble began: the first onset of its core, not of what merely came along.
+
+    A joint score has no onset of its own and that of a level shift is smeared, so others count first.
+    """
+    core = core_anomalies(anomalies)
+    sharp = [one for one in core if one.method not in {"pca", "changepoint"}]
+    return min(one.timestamp for one in sharp or core)
+
+
+def end_of(anomalies: Sequence[Anomaly]) -> datetime | None:
+    """When the trouble was over: the last end of its core; None while one of the core goes on.
+
+    What merely came along neither starts an incident nor keeps it open.
+    """
+    core = core_anomalies(anomalies)
+    if any(one.status == "open" for one in core):
+        return None
+    return max(one.ended_at or one.detected_at for one in core)
+
+
 def lead_anomaly(anomalies: Sequence[Anomaly]) -> Anomaly:
     """The anomaly that names an incident: money among its core, single series before sets, then the worst.
 

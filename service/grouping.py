@@ -9,7 +9,7 @@ from agent.topology import component_of
 from db.records import IncidentPlan
 from domain.anomaly import Anomaly, severity_rank
 from domain.errors import InvalidInput
-from domain.incident import CORE, Incident, core_anomalies, lead_anomaly
+from domain.incident import CORE, Incident, core_anomalies, lead_anomaly, start_of
 from domain.series import SeriesKey
 from domain.topology import Topology
 
@@ -77,32 +77,29 @@ class Grouping:
         cause = self.causes.get(group[0] or "")
         if cause is None or cause not in reach.near:
             return True
-        first = min(one.timestamp for one in core_anomalies(group[1]))
-        late = anomaly.timestamp - first > self.max_gap
-        return not late or _component(anomaly) in reach.below[cause]
+        late = anomaly.timestamp - start_of(group[1]) > self.max_gap
+        return not late or not reach.below[cause].isdisjoint(_components(anomaly))
 
     def _pause(self, anomaly: Anomaly, group: Sequence[Anomaly], reach: "Reach") -> timedelta | None:
         """Time from the nearest onset of a group to this one; None where it does not belong."""
         core = core_anomalies(group)
         if is_weak(core[0]) and not is_weak(anomaly):
             core = [one for one in core if abs(one.timestamp - anomaly.timestamp) <= 2 * self.step]
-        tied = [one for one in core if self._related(anomaly, one, core, reach)]
+        tied = [one for one in core if self._related(anomaly, one, start_of(core), reach)]
         return min((abs(anomaly.timestamp - one.timestamp) for one in tied), default=None)
 
-    def _related(self, anomaly: Anomaly, one: Anomaly, core: Sequence[Anomaly], reach: "Reach") -> bool:
-        first = min(member.timestamp for member in core)
+    def _related(self, anomaly: Anomaly, one: Anomaly, first: datetime, reach: "Reach") -> bool:
         if not first - self.max_gap <= anomaly.timestamp <= first + MAX_INCIDENT_SPAN:
             return False
         if anomaly.timestamp - _active_until(one, anomaly) > self.max_gap:
             return False
-        mine, theirs = _component(anomaly), _component(one)
-        if mine == theirs:
-            return True
-        if mine not in reach.near or theirs not in reach.near:
-            return abs(anomaly.timestamp - one.timestamp) <= 2 * self.step
-        if anomaly.timestamp - first <= self.max_gap:
-            return mine in reach.near[theirs]
-        return mine in reach.below[theirs]
+        early = anomaly.timestamp - first <= self.max_gap
+        together = abs(anomaly.timestamp - one.timestamp) <= 2 * self.step
+        return any(
+            reach.ties(theirs, mine, early=early, together=together)
+            for mine in _components(anomaly)
+            for theirs in _components(one)
+        )
 
 
 def is_weak(anomaly: Anomaly) -> bool:
@@ -123,11 +120,16 @@ def title_of(anomalies: Sequence[Anomaly]) -> str:
     return f"{name}: {lead.affected_metrics[0]}" + (f" and {others} more" if others else "")
 
 
-def _component(anomaly: Anomaly) -> str:
+def _components(anomaly: Anomaly) -> frozenset[str]:
+    """Where an anomaly is; a set of series is where any of them is."""
+    return frozenset(_component(name) for name in anomaly.affected_metrics)
+
+
+def _component(name: str) -> str:
     try:
-        return component_of(SeriesKey.parse(anomaly.affected_metrics[0]))
+        return component_of(SeriesKey.parse(name))
     except InvalidInput:
-        return anomaly.affected_metrics[0]
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,24 @@ class Reach:
 
     near: Mapping[str, frozenset[str]]
     below: Mapping[str, frozenset[str]]
+
+    def ties(self, theirs: str, mine: str, *, early: bool, together: bool) -> bool:
+        """Whether trouble here can belong to trouble there.
+
+        Args:
+            theirs: where the trouble is.
+            mine: where the new trouble is.
+            early: it came while the incident unfolded; later it can only be an effect.
+            together: both began at the same time, which is all there is to go by without a graph.
+        """
+        if mine == theirs:
+            return True
+        if mine not in self.near or theirs not in self.near:
+            return together
+        # A correlation is measured over a stretch of time and so moves late.
+        if (early or mine.startswith("pair:")) and _symbols(mine) & _symbols(theirs):
+            return True
+        return mine in (self.near if early else self.below)[theirs]
 
     @classmethod
     def of(cls, topology: Topology) -> Self:
@@ -150,6 +170,14 @@ class Reach:
             near={one: frozenset(_reach(one, adjacent)) for one in adjacent},
             below={one: frozenset(_reach(one, effects)) for one in adjacent},
         )
+
+
+def _symbols(component: str) -> frozenset[str]:
+    """The symbols of a market or of a pair, whose prices are the same on every venue."""
+    kind, _, rest = component.partition(":")
+    if kind == "pair":
+        return frozenset(rest.split("-"))
+    return frozenset({rest.rpartition(":")[2]}) if kind == "market" else frozenset()
 
 
 def _reach(component: str, steps: Mapping[str, set[str]]) -> set[str]:

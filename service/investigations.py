@@ -25,7 +25,7 @@ from db.runs import RunStore
 from domain.anomaly import Anomaly, severity_rank
 from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.errors import Overloaded
-from domain.incident import Incident, core_anomalies, lead_anomaly
+from domain.incident import Incident, lead_anomaly, start_of
 from service.agent_loop import AgentLoop
 from service.alerting import Alerting
 from service.model_turns import ModelTurns
@@ -117,16 +117,6 @@ def needs_diagnosis(
     grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
     unsure = last.outcome != "cause_found" or last.confidence_score < SURE
     return (grew or unsure) and now - last.timestamp >= pause
-
-
-def start_of(anomalies: Sequence[Anomaly]) -> datetime:
-    """When the trouble began: the first onset of its core, not of what merely came along.
-
-    A joint score has no onset of its own and that of a level shift is smeared, so others count first.
-    """
-    core = core_anomalies(anomalies)
-    sharp = [one for one in core if one.method not in {"pca", "changepoint"}]
-    return min(one.timestamp for one in sharp or core)
 
 
 def request_for(incident: Incident, anomalies: Sequence[Anomaly], now: datetime) -> DiagnosisRequest:

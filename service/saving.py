@@ -48,7 +48,9 @@ class Saver:
             timedelta(seconds=schedule.interval_seconds),
             self._causes() if anomalies else {},
         )
-        saved = self.writer.save_detections(anomalies, now, grouping, self.alerting.decide(now))
+        saved = self.writer.save_detections(
+            anomalies, now, grouping, self.alerting.decide(now), reopen_within=grouping.max_gap
+        )
         created = set(saved.created)
         for anomaly in saved.anomalies:
             told = {"id": anomaly.id, "severity": anomaly.severity}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.anomaly import Anomaly, AnomalyType, Severity
-from domain.incident import Incident, lead_anomaly
+from domain.incident import Incident, lead_anomaly, start_of
 from domain.topology import Topology
 from service.grouping import Grouping
 
@@ -135,3 +135,35 @@ def test_a_strong_anomaly_joins_an_incident_before_a_chain_of_weak_finds() -> No
     real = Incident(id="I-2", title="t", severity="medium", started_at=GATEWAY.timestamp)
     plans = Grouping(DESK, timedelta(minutes=30), STEP)([MM], [(chain, [weak]), (real, [GATEWAY])])
     assert [plan.incident_id for plan in plans] == ["I-2"]
+
+
+def test_one_symbol_on_two_venues_is_one_market() -> None:
+    desk = Topology.of(
+        [
+            ("market:okx:SOL", "feed:okx"),
+            ("market:bybit:SOL", "feed:bybit"),
+            ("market:bybit:BTC", "strategy:x"),
+        ]
+    )
+    here = anomaly('volume_usd{symbol="SOL",venue="okx"}', 0, 1)
+    there = anomaly('volume_usd{symbol="SOL",venue="bybit"}', 5, 2)
+    other = anomaly('volume_usd{symbol="BTC",venue="bybit"}', 5, 3)
+    assert groups(here, there, topology=desk) == {frozenset({"A-1", "A-2"})}
+    assert len(groups(here, other, topology=desk)) == 2
+
+
+def test_a_set_of_series_belongs_wherever_one_of_them_does() -> None:
+    joint = MM.model_copy(
+        update={
+            "id": "A-9",
+            "method": "pca",
+            "affected_metrics": ('fees{strategy="carry"}', *MM.affected_metrics),
+        }
+    )
+    assert groups(GATEWAY, joint) == {frozenset({"A-2", "A-9"})}
+
+
+def test_the_smeared_onset_of_a_level_shift_does_not_begin_an_incident() -> None:
+    smeared = MM.model_copy(update={"id": "A-9", "method": "changepoint", "timestamp": START - 4 * STEP})
+    assert start_of([smeared, MM, GATEWAY]) == START
+    assert start_of([smeared]) == START - 4 * STEP
