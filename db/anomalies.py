@@ -104,6 +104,31 @@ class AnomalyStore:
         with self._database.read() as connection:
             return [anomaly_of(row) for row in connection.execute(statement).mappings()]
 
+    def by_rule(self, since: datetime) -> Sequence[tuple[str, int, datetime]]:
+        """Each rule that found something since an instant: how often, and first when; most often first."""
+        n = func.count()
+        statement = (
+            select(ANOMALY.c.rule, n, func.min(ANOMALY.c.timestamp))
+            .where(ANOMALY.c.timestamp >= since)
+            .group_by(ANOMALY.c.rule)
+            .order_by(n.desc(), ANOMALY.c.rule)
+        )
+        with self._database.read() as connection:
+            return [(rule, int(count), first) for rule, count, first in connection.execute(statement)]
+
+    def rules_of_incidents(self, since: datetime) -> Mapping[str, set[str]]:
+        """Which rules saw the anomalies of each incident, of those that began since an instant."""
+        statement = (
+            select(ANOMALY.c.incident_id, ANOMALY.c.rule)
+            .where(ANOMALY.c.timestamp >= since, ANOMALY.c.incident_id.is_not(None))
+            .distinct()
+        )
+        found: dict[str, set[str]] = {}
+        with self._database.read() as connection:
+            for incident, rule in connection.execute(statement):
+                found.setdefault(outside("incident", incident), set()).add(rule)
+        return found
+
     def count(self, wanted: AnomalyFilter | None = None) -> int:
         """How many anomalies a filter matches."""
         statement = filtered(wanted or AnomalyFilter()).with_only_columns(func.count())
@@ -172,6 +197,7 @@ def values_of(anomaly: Anomaly) -> dict[str, Any]:
         "severity": severity_rank(anomaly.severity),
         "status": anomaly.status,
         "score": anomaly.score,
+        "rule": anomaly.rule,
         "body": anomaly.model_dump(exclude=columns),
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +53,19 @@ class AuditStore:
             connection.execute(insert_into(connection, _AUDIT).values(**row))
             connection.execute(update(_HEAD).values(seq=row["seq"], hash=row["hash"]))
         return _entry(row)
+
+    def about(self, action: str, subjects: Sequence[str]) -> Mapping[str, Sequence[AuditEntry]]:
+        """The entries of one action about each of some objects, oldest first."""
+        statement = (
+            select(_AUDIT)
+            .where(_AUDIT.c.subject.in_(list(subjects)), _AUDIT.c.action == action)
+            .order_by(_AUDIT.c.seq)
+        )
+        found: dict[str, list[AuditEntry]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(statement).mappings():
+                found.setdefault(row["subject"], []).append(_entry(row))
+        return found
 
     def verify(self) -> AuditVerdict:
         """Check every seal and the chain; names the first entry that does not fit."""

@@ -1,6 +1,7 @@
 """Incidents: reading them, and what people change about them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +13,26 @@ from db.identifiers import inside, outside
 from db.paging import Page, check_limit, newest_first, page_of
 from db.statements import RowView
 from db.tables import detection, table_of
-from domain.anomaly import SEVERITIES
+from domain.anomaly import SEVERITIES, Severity
 from domain.errors import InvalidInput, NotFound
 from domain.incident import Incident, IncidentStatus
 
 INCIDENT = table_of(detection.IncidentRow)
 OPEN: tuple[IncidentStatus, ...] = ("open", "acknowledged")
+_HEAD = ("id", "title", "status", "severity", "started_at", "assignee", "diagnosis_id")
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentHead:
+    """An incident as a search sees it."""
+
+    id: str
+    title: str
+    status: IncidentStatus
+    severity: Severity
+    started_at: datetime
+    assignee: str | None
+    diagnosis_id: str | None
 
 
 class IncidentStore:
@@ -54,6 +69,24 @@ class IncidentStore:
             rows = connection.execute(statement).mappings().all()
             members = _members(connection, [row["id"] for row in rows])
         return page_of(rows, limit, "started_at", lambda row: incident_of(row, members))
+
+    def heads(self, start: datetime, limit: int) -> Sequence[IncidentHead]:
+        """What a search looks at, of the newest incidents since an instant, without their anomalies."""
+        columns = [INCIDENT.c[name] for name in _HEAD]
+        statement = (
+            select(*columns)
+            .where(INCIDENT.c.started_at >= start)
+            .order_by(INCIDENT.c.started_at.desc(), INCIDENT.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_head_of(row) for row in connection.execute(statement).mappings()]
+
+    def many(self, incident_ids: Sequence[str]) -> Mapping[str, Incident]:
+        """Those of some incidents that are still stored, by id, in one go."""
+        with self._database.read() as connection:
+            found = read(connection, [inside("incident", one) for one in incident_ids])
+        return {one.id: one for one in found}
 
     def open(self) -> Sequence[Incident]:
         """All incidents that are not resolved, oldest first."""
@@ -116,6 +149,19 @@ def _members(connection: Connection, numbers: Sequence[int]) -> dict[int, list[s
     for incident, anomaly in connection.execute(statement):
         members.setdefault(incident, []).append(outside("anomaly", anomaly))
     return members
+
+
+def _head_of(row: RowView) -> IncidentHead:
+    diagnosis = row["diagnosis_id"]
+    return IncidentHead(
+        id=outside("incident", row["id"]),
+        title=row["title"],
+        status=row["status"],
+        severity=SEVERITIES[row["severity"]],
+        started_at=row["started_at"],
+        assignee=row["assignee"],
+        diagnosis_id=None if diagnosis is None else outside("diagnosis", diagnosis),
+    )
 
 
 def incident_of(row: RowView, members: Mapping[int, Sequence[str]]) -> Incident:

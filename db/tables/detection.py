@@ -46,6 +46,7 @@ class AnomalyRow(Row, table=True):
         Index("ix_anomaly_severity", "severity", "timestamp", "id"),
         Index("ix_anomaly_status", "status", "timestamp", "id"),
         Index("ix_anomaly_incident_id", "incident_id"),
+        Index("ix_anomaly_rule", "timestamp", "rule", "incident_id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -58,6 +59,7 @@ class AnomalyRow(Row, table=True):
     severity: int = Field(sa_type=Whole)
     status: str = Field(sa_type=Words)
     score: float = Field(sa_type=Number)
+    rule: str = Field(default="", sa_type=Words, sa_column_kwargs={"server_default": ""})
     incident_id: int | None = Field(default=None, sa_type=Whole, foreign_key="incident.id")
     body: dict[str, Any] = Field(sa_type=Document)
 
