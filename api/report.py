@@ -106,9 +106,16 @@ def diagnosis_report(diagnosis: Diagnosis, level: int = 1) -> str:
         _actions(diagnosis.preventive_measures),
         f"{mark}# Watch from now on",
         _actions(diagnosis.monitoring_recommendations),
-        paragraphs(diagnosis.detailed_analysis),
+        _beyond_the_steps(diagnosis),
     ]
     return _document(parts)
+
+
+def _beyond_the_steps(diagnosis: Diagnosis) -> str:
+    """The detailed analysis without what the steps have said already."""
+    told = {step.text.strip() for step in diagnosis.steps}
+    rest = [block for block in re.split(r"\n\s*\n", diagnosis.detailed_analysis) if block.strip() not in told]
+    return paragraphs("\n\n".join(rest))
 
 
 def _document(parts: Iterable[str]) -> str:
@@ -128,7 +135,8 @@ def _confidence(diagnosis: Diagnosis) -> str:
 
 
 def _step_line(step: Step) -> str:
-    return f"**{step.name.replace('_', ' ').capitalize()}**: {_one_line(step.text)}{_ids(step.evidence_ids)}"
+    cited = "" if re.search(r"\[E\d", step.text) else _ids(step.evidence_ids)
+    return f"**{step.name.replace('_', ' ').capitalize()}**: {_one_line(step.text)}{cited}"
 
 
 def _hypotheses(diagnosis: Diagnosis) -> list[Hypothesis]:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from agent.evidence.blank import blank_ledger
 from agent.evidence.case import Case, LogCounts, PastIncident
 from agent.evidence.ledger import gather
 from agent.evidence.record import Ledger
@@ -69,13 +70,19 @@ class CaseBuilder:
 
     def gather(self, request: DiagnosisRequest) -> Ledger:
         """Compute the ledger of a request from what is known now."""
-        return gather(self.build(request), self._settings)
+        window = self._window_for(request)
+        if window is None or not window.series:
+            return blank_ledger(request.affected_metrics, request.start_time, request.end_time, 0, 0)
+        return gather(self._case(request, window), self._settings)
 
     def build(self, request: DiagnosisRequest) -> Case:
         """The case of a request; raises InvalidInput where no data of its time are at hand."""
         window = self._window_for(request)
         if window is None or not window.series:
             raise InvalidInput("affected_metrics", "no data are held for them in this window")
+        return self._case(request, window)
+
+    def _case(self, request: DiagnosisRequest, window: Window) -> Case:
         templates = [i for i, one in enumerate(window.series) if one.key.metric == TEMPLATE_METRIC]
         told = {TEMPLATE_METRIC, LOG_VOLUME_METRIC} if templates else {TEMPLATE_METRIC}
         asked = set(request.affected_metrics[:1])

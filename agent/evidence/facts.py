@@ -16,6 +16,7 @@ from domain.money import Impact, format_money
 from domain.series import SeriesKey
 
 MAX_QUOTED = 300
+FAMILIES = {"pnl": "PnL", "log": "log volume", "other": "other"}
 TOLD_LABELS = frozenset({"venue", "symbol", "level", "host"})
 
 
@@ -39,7 +40,7 @@ def note_onset(book: Notebook, measured: Measured) -> str:
     window, onset = measured.window, measured.onset
     at, low, high = (window.time_at(column) for column in (onset.column, onset.low, onset.high))
     name = window.series[measured.targets[0]].name if measured.targets else ""
-    what = _target_in_words(measured)
+    what = _targetin_words(measured)
     if not measured.estimated:
         text = f"The incident began at {clock(at)} UTC (given)."
     elif low == high:
@@ -60,14 +61,14 @@ def note_onset(book: Notebook, measured: Measured) -> str:
     )
 
 
-def _target_in_words(measured: Measured) -> str:
+def _targetin_words(measured: Measured) -> str:
     if not measured.targets:
         return "The incident"
     row = measured.targets[0]
-    return _in_words(measured.kinds[row].name, measured.components[row], measured.window.series[row].name)
+    return in_words(measured.kinds[row].name, measured.components[row], measured.window.series[row].name)
 
 
-def _in_words(kind: str, component: str, series: str) -> str:
+def in_words(kind: str, component: str, series: str) -> str:
     """A series as a sentence calls it: `Feed latency of the okx feed`, or its name where nothing is known."""
     if kind not in KINDS or component.startswith("metric:"):
         return series
@@ -83,12 +84,15 @@ def _step(measured: Measured) -> timedelta:
     return timedelta(seconds=measured.window.step_s)
 
 
-def note_signal(book: Notebook, signal: Signal, reference: TimeWindow) -> str:
-    """That one series left its habits."""
-    where = _in_words(signal.kind, signal.component, signal.series)
+def note_signal(book: Notebook, signal: Signal, reference: TimeWindow, significance: float) -> str:
+    """That one series left its habits; said to be noise where its q-value is not below the level."""
+    where = in_words(signal.kind, signal.component, signal.series)
+    text = _signal_sentence(signal, where)
+    if signal.q_value >= significance:
+        text = f"{text[:-1]}: among so many series within noise (q = {plain(signal.q_value)})."
     return book.note(
         "silence" if signal.state == "silent" else "shift",
-        _signal_sentence(signal, where),
+        text,
         series=(signal.series,),
         component=signal.component,
         value=signal.value,
@@ -134,7 +138,7 @@ def note_leads(book: Notebook, signals: Sequence[Signal], target: str) -> None:
             continue
         lag = span(timedelta(seconds=abs(signal.lead_seconds)))
         side = "before" if signal.lead_seconds > 0 else "after"
-        what = _in_words(signal.kind, signal.component, signal.series)
+        what = in_words(signal.kind, signal.component, signal.series)
         what = what[:1].lower() + what[1:]
         book.note(
             "lead_lag",
@@ -198,15 +202,18 @@ def note_log(book: Notebook, finding: LogFinding) -> str:
     )
 
 
-def note_normal(book: Notebook, normal: Mapping[str, int]) -> str | None:
-    """What was checked and found to be as always."""
-    if not normal:
+def note_tested(book: Notebook, normal: Mapping[str, int], moved: int) -> str | None:
+    """How many series were tested, moved, and were found to be as always; the numbers add up."""
+    still = sum(normal.values())
+    if not still and not moved:
         return None
-    text = ", ".join(f"{count} {family}" for family, count in sorted(normal.items()))
+    told = sorted(normal.items(), key=lambda one: (-one[1], one[0]))
+    text = ", ".join(f"{count} {FAMILIES.get(family, family)}" for family, count in told)
     return book.note(
         "normal",
-        f"Checked and normal: {text} series.",
-        value=float(sum(normal.values())),
+        f"Of {still + moved} series compared with their own past {moved} moved (q < 0.05 after correction"
+        f" for all tests) and {still} did not{': ' if text else ''}{text}.",
+        value=float(still),
         unit="series",
         parameters=dict(normal),
     )
@@ -219,7 +226,7 @@ def note_missing(book: Notebook, missing: Sequence[str]) -> str | None:
     shown = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
     return book.note(
         "missing",
-        f"Not judged for want of data: {len(missing)} series ({shown}).",
+        f"{len(missing)} more could not be judged for want of data ({shown}).",
         series=tuple(missing[:20]),
         value=float(len(missing)),
         unit="series",

@@ -5,13 +5,15 @@ from typing import Any
 
 from agent.evidence import context, facts
 from agent.evidence.attribution import impact_of_case
+from agent.evidence.blank import blank_ledger, holds_data
 from agent.evidence.case import Case
+from agent.evidence.changes import changed_at
 from agent.evidence.logs import TemplateShift, about, template_shifts
 from agent.evidence.measured import Measured, measure_case
 from agent.evidence.ranking import Ranked, rank_components
 from agent.evidence.record import ComponentRow, EventFinding, Ledger, LogFinding, Signal
 from agent.evidence.settings import EvidenceSettings
-from agent.evidence.signals import changed_at, note_signals
+from agent.evidence.signals import note_signals
 from domain.evidence import TimeWindow
 
 __all__ = ["Case", "Ledger", "gather"]
@@ -26,6 +28,9 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
 
     Cost: a few milliseconds per hundred series; nothing is sampled or cut before it is tested.
     """
+    if not holds_data(case):
+        window = case.window
+        return blank_ledger(case.targets, case.start, case.end, window.step_s, len(window.series))
     measured = measure_case(case, settings)
     window = measured.window
     onset = window.time_at(measured.onset.column)
@@ -43,11 +48,12 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     findings = _log_findings(book, logs, settings)
     events = _events(book, case, measured, ranked)
     normal, missing = _normal_and_missing(measured, settings)
-    facts.note_normal(book, normal)
+    scope = _scope(case, measured, settings)
+    facts.note_tested(book, normal, scope["significant"])
     facts.note_missing(book, missing)
     similar = _similar(book, case, signals)
     return Ledger(
-        **_about(case, measured, settings),
+        **scope,
         evidence=tuple(book.facts[: settings.max_evidence]),
         signals=tuple(signals),
         logs=tuple(findings),
@@ -58,11 +64,12 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
         normal=normal,
         checked=_checked(measured, ranked, settings),
         missing=tuple(missing[:50]),
+        untested=len(missing),
         similar=similar,
     )
 
 
-def _about(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[str, Any]:
+def _scope(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[str, Any]:
     """What was asked and how much of it could be tested."""
     window, tested = measured.window, measured.shifts.tested
     return {
@@ -125,7 +132,7 @@ def _normal_and_missing(measured: Measured, settings: EvidenceSettings) -> tuple
     for i, one in enumerate(measured.window.series):
         if not measured.shifts.tested[i]:
             missing.append(one.name)
-        elif measured.q[i] >= settings.notable:
+        elif measured.q[i] >= settings.significance:
             family = measured.kinds[i].family
             normal[family] = normal.get(family, 0) + 1
     return normal, missing
@@ -155,7 +162,8 @@ def _rows(
     by_series = {one.series: one for one in signals}
     out = []
     for one in ranked:
-        own = [signal.evidence_id for signal in signals if signal.component == one.component]
+        mine = [signal for signal in signals if signal.component == one.component and not signal.outcome]
+        own = [signal.evidence_id for signal in mine]
         spoken = [log.evidence_id for log in logs if log.component == one.component]
         out.append(
             ComponentRow(

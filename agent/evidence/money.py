@@ -16,11 +16,15 @@ _NORMAL_90 = 1.645
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """Observed minus expected sum of one flow series over the window, with its standard error."""
+    """Observed minus expected sum of one flow series over the window, with its standard error.
+
+    `known` is false where there are too few samples to expect anything by, or none to compare with it.
+    """
 
     amount: float
     error: float
     expected: float
+    known: bool = True
 
 
 def deviation(values: FloatArray, first: int, last: int, samples: int) -> Deviation:
@@ -41,7 +45,7 @@ def deviation(values: FloatArray, first: int, last: int, samples: int) -> Deviat
     current = values[first:last]
     observed = current[np.isfinite(current)]
     if len(history) < 3 or not len(observed):
-        return Deviation(0.0, 0.0, 0.0)
+        return Deviation(0.0, 0.0, 0.0, known=False)
     mean = float(history[-samples:].mean())
     count = len(observed)
     return Deviation(
@@ -79,6 +83,9 @@ def impact_of(
         window: first and last (exclusive) column of the incident.
         inflation: factor on the interval, learnt so that it covers 90 %.
         total: the leaf that is itself the total, if one is.
+
+    Returns:
+        None where there is no money, or too little of it before or during the incident to compare.
     """
     if not len(series):
         return None
@@ -90,6 +97,8 @@ def impact_of(
         whole = deviation(values[total], first, last, samples)
     else:
         whole = deviation(_sum_of(values[leaves]), first, last, samples)
+    if not whole.known:
+        return None
     half = _NORMAL_90 * inflation * whole.error
     amounts = {i: one.amount for i, one in each.items()}
     unit = series[0].unit or "USD"

@@ -96,6 +96,7 @@ class EventFinding(BaseModel):
 class Ledger(BaseModel):
     """Everything that may be said about a case; words are made from this and from nothing else.
 
+    The series add up: `tested` = `significant` + the sum of `normal`; `untested` more had too few samples.
     `checked` names, for the components in question, the kinds of series that were tested and found normal.
     """
 
@@ -125,6 +126,7 @@ class Ledger(BaseModel):
     normal: dict[str, int] = Field(default_factory=dict)
     checked: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    untested: int = 0
     similar: tuple[str, ...] = ()
 
     def fact(self, evidence_id: str) -> Evidence | None:

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 import numpy as np
 
 from agent.evidence import facts
+from agent.evidence.changes import changed_at
 from agent.evidence.leadlag import lead_of
 from agent.evidence.measured import Measured
 from agent.evidence.ranking import Ranked
@@ -46,7 +46,8 @@ def note_signals(
     signals = [_signal(measured, i) for i in order[:MAX_SIGNALS]]
     signals = _with_leads(measured, order[:MAX_SIGNALS], signals)
     noted = [
-        one.model_copy(update={"evidence_id": facts.note_signal(book, one, reference)}) for one in signals
+        one.model_copy(update={"evidence_id": facts.note_signal(book, one, reference, settings.significance)})
+        for one in signals
     ]
     if measured.targets:
         facts.note_leads(book, noted, measured.window.series[measured.targets[0]].name)
@@ -92,11 +93,6 @@ def _state(measured: Measured, row: int) -> tuple[str, float, float]:
     if shifts.spike[row]:
         return "spiked", float(shifts.spike[row] * shifts.peak[row]), float(shifts.extreme[row])
     return "shifted", float(shifts.z[row]), float(shifts.value[row])
-
-
-def changed_at(measured: Measured, row: int) -> datetime:
-    """When a series changed its level, at the resolution of the grid."""
-    return measured.window.time_at(measured.onset.column + int(measured.shifts.change[row]))
 
 
 def _with_leads(measured: Measured, order: Sequence[int], signals: Sequence[Signal]) -> list[Signal]:

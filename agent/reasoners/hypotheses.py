@@ -20,6 +20,7 @@ SAME_FIT = 0.7
 UNCALIBRATED = 0.95
 WITHOUT_GRAPH = 0.65
 ONE_MODALITY = 0.85
+SIGNIFICANCE = 0.05
 
 
 def fit_all(ledger: Ledger, runbooks: Sequence[Runbook]) -> tuple[Fit, ...]:
@@ -88,10 +89,17 @@ def _draft(investigation: Investigation, cause: str, confidence: float) -> Hypot
         description=_first_paragraph(runbook),
         root_series=_root_series(investigation.ledger, shared),
         confidence=min(confidence, 1.0),
-        supporting=tuple(dict.fromkeys((*supporting, *own)))[:8],
+        supporting=_surest_first(investigation.ledger, (*supporting, *own))[:8],
         contradicting=tuple(one for one in best.contradicting if one not in {*supporting, *own})[:5],
         separating_check=None,
     )
+
+
+def _surest_first(ledger: Ledger, ids: Sequence[str]) -> tuple[str, ...]:
+    """Facts once each, those that are within noise last."""
+    facts = {one: ledger.fact(one) for one in dict.fromkeys(ids)}
+    noise = [one for one, fact in facts.items() if fact and (fact.q_value or 0.0) >= SIGNIFICANCE]
+    return (*(one for one in facts if one not in noise), *noise)
 
 
 def _first_paragraph(runbook: Runbook | None) -> str:

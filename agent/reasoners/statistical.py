@@ -190,6 +190,8 @@ def _with_check(found: tuple[Hypothesis, ...], investigation: Investigation) -> 
 def _outcome(investigation: Investigation) -> Outcome:
     ledger = investigation.ledger
     first = investigation.hypotheses[0] if investigation.hypotheses else None
+    if wording.no_data(ledger):
+        return "inconclusive"
     if not ledger.significant and not ledger.logs and not any(one.q_value < 0.1 for one in ledger.signals):
         return "no_fault"
     if first is None or first.cause == "unknown" or first.confidence < LEAST_CONFIDENCE:

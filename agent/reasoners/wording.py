@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from agent.evidence.facts import in_words
 from agent.evidence.figures import clock, span
 from agent.evidence.record import Ledger
 from agent.places import listed, place
@@ -11,6 +12,8 @@ from domain.evidence import Evidence
 from domain.money import format_money
 
 MAX_WORDS = 80
+SIGNIFICANCE = 0.05
+NO_DATA = "No data: no series can be compared with its past in this window."
 
 
 def cite(ids: Sequence[str], limit: int = 4) -> str:
@@ -29,25 +32,42 @@ def of_kind(ledger: Ledger, *kinds: str) -> list[Evidence]:
 
 def examination(ledger: Ledger) -> tuple[str, tuple[str, ...]]:
     """What was looked at, how much of it moved, what is missing, and what it cost."""
+    if no_data(ledger):
+        missing = of_kind(ledger, "missing")
+        lines = [f"{one.statement} [{one.id}]" for one in missing]
+        return " ".join([NO_DATA, *lines]), tuple(one.id for one in missing)
     cited = of_kind(ledger, "impact", "attribution", "normal", "missing")
-    length = span(ledger.end - ledger.onset)
-    text = f"{ledger.tested} series over {length} were compared with their own past;"
-    text += f" {ledger.significant} of them moved (q < 0.05 after correction for all tests)."
+    text = f"Looked at {span(ledger.end - ledger.onset)} from {clock(ledger.onset)} UTC on."
     lines = [f"{one.statement} [{one.id}]" for one in cited]
     return " ".join([text, *lines]), tuple(one.id for one in cited)
 
 
+def no_data(ledger: Ledger) -> bool:
+    """Whether nothing is held of the window, so that nothing can be said about it."""
+    return not ledger.tested and not ledger.logs
+
+
 def findings(ledger: Ledger) -> list[str]:
     """Onset, largest moves, log lines and what can be said about order, one sentence each with its fact."""
-    moves = [one for one in of_kind(ledger, "shift", "silence") if not _is_money(ledger, one)][:4]
+    if no_data(ledger):
+        return [NO_DATA]
+    moves = [one for one in of_kind(ledger, "shift", "silence") if moved(one) and not _is_money(ledger, one)]
+    moves = moves[:4]
     chosen = [*of_kind(ledger, "onset"), *moves, *of_kind(ledger, "log_template")[:2]]
     lines = [f"{one.statement} [{one.id}]" for one in chosen]
     leads = of_kind(ledger, "lead_lag")
     if leads:
         lines += [f"{one.statement} [{one.id}]" for one in leads[:2]]
-    elif moves:
+    elif len(moves) > 1:
         lines.append("The order of the moves cannot be told at this resolution.")
+    elif not moves:
+        lines.append("Beside money no series moved beyond noise.")
     return lines
+
+
+def moved(fact: Evidence) -> bool:
+    """Whether a fact is a move that all the tests together leave standing."""
+    return fact.q_value is None or fact.q_value < SIGNIFICANCE
 
 
 def _is_money(ledger: Ledger, fact: Evidence) -> bool:
@@ -71,14 +91,29 @@ def weighing(hypothesis: Hypothesis, ledger: Ledger) -> str:
     supported = [fact for fact in map(ledger.fact, hypothesis.supporting) if fact is not None]
     against = [fact for fact in map(ledger.fact, hypothesis.contradicting) if fact is not None]
     text = f"{hypothesis.title}: "
-    text += _sides(supported, "for it: ") if supported else "no fact supports it directly."
-    if against:
-        text += " " + _sides(against, "Against it: ")
-    return text
+    text += f"for it {_side(supported, ledger)}" if supported else "no fact supports it directly"
+    return f"{text}; against it {_side(against, ledger)}." if against else f"{text}."
 
 
-def _sides(facts: Sequence[Evidence], label: str) -> str:
-    return label + " ".join(f"{one.statement} [{one.id}]" for one in facts[:3])
+def _side(facts: Sequence[Evidence], ledger: Ledger) -> str:
+    return listed([f"{brief(one, ledger)} [{one.id}]" for one in facts[:3]])
+
+
+_STATES = {"silent": "silent", "stopped": "at zero", "frozen": "frozen"}
+
+
+def brief(fact: Evidence, ledger: Ledger) -> str:
+    """A fact in a few words, where its sentence stands elsewhere: `feed latency of the okx feed up`."""
+    signal = next((one for one in ledger.signals if one.evidence_id == fact.id), None)
+    if signal is not None:
+        what = in_words(signal.kind, signal.component, signal.series)
+        noise = "" if moved(fact) else ", within noise"
+        return f"{_lower(what)} {_STATES.get(signal.state, signal.direction)}{noise}"
+    if fact.kind == "log_template":
+        way = "more" if fact.direction == "up" else "missing"
+        level = str(fact.parameters.get("level", "")).lower() or "log"
+        return f"{way} {level} lines of {place(fact.component or '')}"
+    return _lower(fact.statement.rstrip("."))
 
 
 def determination(investigation: Investigation) -> str:
@@ -87,6 +122,8 @@ def determination(investigation: Investigation) -> str:
     first = hypotheses[0]
     if investigation.outcome == "no_fault":
         return "Nothing moved beyond its habits, so there is no fault to explain."
+    if no_data(ledger):
+        return NO_DATA
     if investigation.outcome == "inconclusive":
         lead = next((one for one in hypotheses if one.cause != "unknown"), None)
         text = "The facts do not single out a cause."
@@ -131,6 +168,8 @@ def path_to_target(ledger: Ledger, component: str | None) -> list[str]:
 def summary(investigation: Investigation) -> str:
     """At most 80 words, the money first."""
     ledger = investigation.ledger
+    if no_data(ledger):
+        return f"{NO_DATA} Ask for a window that the sources cover, or wait until they report again."
     parts = [_money(ledger), _verdict(investigation)]
     if investigation.immediate and investigation.outcome != "no_fault":
         parts.append(f"First: {_lower(investigation.immediate[0].text)}.")
@@ -161,8 +200,8 @@ def _verdict(investigation: Investigation) -> str:
         )
     kind = "" if investigation.calibrated else ", uncalibrated"
     text = f"{first.title} ({percent(first.confidence)}{kind})."
-    row = investigation.ledger.row(first.component) if first.component else None
-    fact = investigation.ledger.fact(row.evidence_ids[0]) if row and row.evidence_ids else None
+    facts = [fact for fact in map(investigation.ledger.fact, first.supporting) if fact is not None]
+    fact = next((one for one in facts if one.component == first.component and moved(one)), None)
     return f"{text} {fact.statement}" if fact else text
 
 

@@ -45,6 +45,16 @@ def test_a_diagnosis_report_holds_every_part() -> None:
     assert NASTY not in re.sub(r"`[^`]*`", "", text)
 
 
+def test_a_report_tells_each_step_once() -> None:
+    done = _diagnosis()
+    known = done.model_copy(
+        update={"detailed_analysis": "\n\n".join([*(step.text for step in done.steps), "Further thoughts."])}
+    )
+    text = diagnosis_report(known)
+    assert all(text.count(plain(step.text)) == 1 for step in done.steps if len(step.text) > 20)
+    assert text.count("Further thoughts.") == 1
+
+
 def test_an_incident_report_holds_its_anomalies_and_its_diagnosis() -> None:
     incident = Incident(id="I-1", title=NASTY, severity="critical", started_at=NOW)
     text = incident_report(incident, [anomaly()], _diagnosis())
