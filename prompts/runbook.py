@@ -165,6 +165,8 @@ def lint_runbooks(runbooks: Sequence[Runbook], kinds: Iterable[str]) -> list[str
             for check in one.checks
             if check.rival not in keys
         ]
+        if {"news", "notice"} & set(one.events) and not one.event_words:
+            problems.append(f"{one.key}: reports announce it only by their words, so it needs event_words")
         if not one.checks:
             problems.append(f"{one.key}: has no check against a rival")
         if one.key == "unknown":

@@ -122,7 +122,7 @@ def _events(
         for one in ranked
         if one.explained_by is None and ((one.rows and measured.q[one.rows[0]] < NOTABLE) or one.logs > 0)
     ]
-    found = context.find_events(case, measured, odd, case.topology)
+    found = context.find_events(case, measured, odd)
     return [one.model_copy(update={"evidence_id": context.note_event(book, one)}) for one in found]
 
 
