@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from db import chunks, journal
 from db.columns import Columns, contains, repeats
@@ -67,6 +67,16 @@ class SampleStore:
         """The cursor of the newest sample."""
         with self._database.read() as connection:
             return journal.head(connection)
+
+    def judged(self) -> int:
+        """The cursor up to which samples were judged and what was found in them is stored."""
+        with self._database.read() as connection:
+            return int(journal.state(connection).judged_to)
+
+    def mark_judged(self, cursor: int) -> None:
+        """Samples up to a cursor were judged, and what was found in them is stored."""
+        with self._database.write() as connection:
+            connection.execute(update(journal.STATE).values(judged_to=cursor))
 
     def since(self, cursor: int, limit: int = 2_000_000) -> tuple[SampleBatch, int]:
         """Samples that arrived after a cursor, in order of arrival, and the cursor to go on from.

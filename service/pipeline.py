@@ -110,9 +110,29 @@ class Pipeline:
             )
             return self._stages.finish(finished)
 
+    def judge_pushed(self, now: datetime) -> None:
+        """Judge what was pushed since the last cycle, without asking any source; no slot is taken.
+
+        What fails here is judged by the next cycle, whose row then tells of it.
+        """
+        with self._one_at_a_time:
+            self._judge(now, Watch())
+
     def _run(self, cycle: Cycle, now: datetime, watch: Watch) -> Cycle:
         with watch("collect"):
             self._collect(now)
+        created, states = self._judge(now, watch)
+        return cycle.model_copy(
+            update={
+                "status": "done",
+                "series": self._stages.windows.n_series,
+                "anomalies": created,
+                "detectors": states,
+            }
+        )
+
+    def _judge(self, now: datetime, watch: Watch) -> tuple[int, tuple[DetectorState, ...]]:
+        """From what is stored to anomalies, alerts and diagnoses; how many anomalies are new."""
         with watch("window"):
             self._stages.windows.advance(now)
         with watch("detect"):
@@ -123,14 +143,7 @@ class Pipeline:
             self._stages.windows.mark_scored()
         with watch("diagnose"):
             self._stages.diagnose(saved.incidents, now)
-        return cycle.model_copy(
-            update={
-                "status": "done",
-                "series": self._stages.windows.n_series,
-                "anomalies": len(saved.created),
-                "detectors": states,
-            }
-        )
+        return len(saved.created), states
 
     def _collect(self, now: datetime) -> None:
         """Read all sources; a source that fails is a state of that source, not of the cycle."""

@@ -86,9 +86,15 @@ class Saver:
         )
 
     def _judged_until(self, now: datetime) -> datetime:
-        """The last cycle that was done; at the very first start, what is older than an hour only teaches."""
+        """The last cycle that was done, or the first sample that none of them saw.
+
+        At the very first start, what is older than an hour only teaches.
+        """
         done = self.cycles.last("done")
-        return now - FIRST_LOOK if done is None else done.scheduled_for
+        if done is None:
+            return now - FIRST_LOOK
+        unjudged = self.windows.unjudged_from
+        return done.scheduled_for if unjudged is None else min(done.scheduled_for, unjudged)
 
     def _topology(self) -> Topology:
         series: list[Series] = []

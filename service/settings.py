@@ -16,6 +16,7 @@ from pydantic_settings import (
 from agent.evidence.settings import EvidenceSettings
 from agent.model.settings import LlmSettings
 from alerts.settings import SECRET_KEYS, AlertSettings
+from api.hooks.settings import HookSettings
 from api.settings import ServerSettings, TokenSettings
 from collectors.settings import SourceSettings
 from db.settings import DatabaseSettings, RetentionPolicy
@@ -45,6 +46,12 @@ class SchedulerSettings(BaseModel):
     incident_gap_seconds: float = Field(
         default=1_800, gt=0, description="Anomalies this close in time may belong to one incident."
     )
+    push_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        description="Pushed samples are judged this soon, between cycles; 0: they wait for the next cycle.",
+    )
     diagnoses_per_cycle: int = Field(
         default=20, ge=0, description="Incidents diagnosed inside a cycle, worst first; the rest follow."
     )
@@ -68,6 +75,7 @@ class Settings(BaseSettings):
 
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
+    hooks: HookSettings = HookSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     detection: DetectionSettings = DetectionSettings()
     evidence: EvidenceSettings = EvidenceSettings()

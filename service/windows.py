@@ -11,7 +11,7 @@ from db.samples import CursorExpired, SampleStore
 from db.series import SeriesStore
 from domain.live_window import LiveWindow
 from domain.series import SampleBatch, Series, Window, floor_to_step
-from domain.timestamps import to_microseconds
+from domain.timestamps import from_microseconds, to_microseconds
 
 LEARN_BLOCK = 500
 # 28 days of five minutes.
@@ -42,6 +42,8 @@ class Windows:
         self._relearn = False
         self._again = False
         self._cursor = 0
+        self._judged = 0
+        self.unjudged_from: datetime | None = None
 
     @property
     def n_series(self) -> int:
@@ -58,6 +60,21 @@ class Windows:
             for step_s in sorted({one.step_s for one in self._series.all()}):
                 self._load_step(step_s, now)
             self._relearn = self._again = True
+            self._judged = self._samples.judged()
+            self.unjudged_from = self._first_unjudged()
+
+    def _first_unjudged(self) -> datetime | None:
+        """The oldest time of what arrived after the last judgement; None where nothing did."""
+        cursor, first = self._judged, None
+        try:
+            while cursor < self._cursor:
+                batch, cursor = self._samples.since(cursor)
+                if len(batch):
+                    oldest = int(batch.timestamps.min())
+                    first = oldest if first is None else min(first, oldest)
+        except CursorExpired:
+            return None
+        return None if first is None else from_microseconds(first)
 
     def _load_step(self, step_s: int, now: datetime) -> None:
         window = self._window_of(step_s, now)
@@ -68,6 +85,10 @@ class Windows:
         originals = tuple(self._series.get(one.id) for one in series)
         window.load(Window(originals, step_s, raw.start, raw.values))
         self._unscored[step_s] = window.start
+
+    def unread(self) -> bool:
+        """Whether the journal holds what was not taken in yet."""
+        return self._samples.head() != self._cursor
 
     def advance(self, now: datetime) -> None:
         """Take in what the journal has got since the last time."""
@@ -180,6 +201,10 @@ class Windows:
         with self._guard:
             self._unscored.clear()
             self._again = False
+            self.unjudged_from = None
+            if self._judged != self._cursor:
+                self._samples.mark_judged(self._cursor)
+                self._judged = self._cursor
 
     @property
     def judging_again(self) -> bool:

@@ -21,7 +21,6 @@ from db.database import Database
 from db.detections import CycleWriter
 from db.leader import LeaderLock
 from db.ledgers import LedgerStore
-from db.outbox import OutboxStore
 from db.sources import SourceStateStore
 from domain.diagnosis import Diagnosis
 from service.alerting import Alerting, Storyteller
@@ -30,6 +29,7 @@ from service.cases import CaseBuilder
 from service.casework import build_cases
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
+from service.desk_tools import toolbox
 from service.ingesting import Ingest, SourceStates
 from service.investigations import InvestigationParts, Investigations
 from service.models import build_desk, build_gateway
@@ -37,6 +37,7 @@ from service.pipeline import Pipeline, Stages
 from service.saving import Saver
 from service.scheduler import Scheduler
 from service.settings import Settings
+from service.streaming import PushPasses
 from service.transitions import finished, take_over
 from service.upkeep import Upkeep
 from service.windows import Windows
@@ -55,6 +56,7 @@ class Service:
     analyst: Analyst
     parts: Parts
     leader: LeaderLock
+    passes: PushPasses
 
     def start(self) -> None:
         """Load the windows, then let the clock run."""
@@ -64,11 +66,13 @@ class Service:
         parts.alerting.worker.start()
         self.analyst.start_chat()
         parts.scheduler.start()
+        self.passes.start()
 
     def stop(self) -> bool:
         """Leave in order: no new cycle, running work ends or stays resumable, then the lock goes."""
         parts = self.parts
         parts.live.close()
+        self.passes.stop()
         drained = parts.scheduler.stop() and parts.pipeline.wait_idle(DRAIN_SECONDS)
         parts.sources.close()
         self.analyst.stop_chat()
@@ -113,8 +117,10 @@ def build_service(
     stores = ground.stores
     rules = Rules(stores, settings, ground.windows)
     rules.seed()
-    stories = Storyteller(stores.incidents, stores.anomalies, stores.diagnoses, ground.windows)
-    alerting = Alerting(settings.alerts, OutboxStore(ground.database), stories, clock)
+    stories = Storyteller(
+        stores.incidents, stores.anomalies, stores.diagnoses, stores.feedback, ground.windows
+    )
+    alerting = Alerting(settings.alerts, stores.outbox, stories, clock)
     cases = build_cases(settings, stores, ground.windows, clock)
     investigations = _investigations(ground, alerting, cases)
     sources = _sources(ground)
@@ -137,8 +143,15 @@ def build_service(
         desk=desk,
     )
     analyst = Analyst(parts)
-    app = create_app(analyst, stores, settings.server, settings.tokens)
-    return Service(app, ground.live, analyst, parts, leader)
+    app = create_app(
+        analyst,
+        stores,
+        settings.server,
+        settings.tokens,
+        hooks=settings.hooks,
+        tools=toolbox(analyst, parts),
+    )
+    return Service(app, ground.live, analyst, parts, leader, _passes(ground, parts))
 
 
 def _ground(settings: Settings, clock: Clock, speed: float) -> _Ground:
@@ -213,6 +226,15 @@ def _pipeline(
             clock=ground.clock,
             step_s=ground.settings.scheduler.interval_seconds,
         )
+    )
+
+
+def _passes(ground: _Ground, parts: Parts) -> PushPasses:
+    return PushPasses(
+        ground.settings.scheduler.push_seconds,
+        ground.windows.unread,
+        lambda: parts.scheduler.leading,
+        lambda: parts.pipeline.judge_pushed(ground.clock()),
     )
 
 

@@ -70,11 +70,12 @@ class ChunkRow(Row, table=True):
 
 
 class SampleStateRow(Row, table=True):
-    """One row: how far the journal was folded into chunks and cut off, and which compaction may write."""
+    """One row: how far the journal was folded, cut off and judged, and which compaction may write."""
 
     __tablename__ = "sample_state"
 
     id: int = Field(primary_key=True, sa_type=Whole)
     compacted_to: int = Field(sa_type=Whole)
     trimmed_to: int = Field(sa_type=Whole)
+    judged_to: int = Field(default=0, sa_type=Whole, sa_column_kwargs={"server_default": "0"})
     epoch: int = Field(sa_type=Whole)

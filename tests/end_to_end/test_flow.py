@@ -28,6 +28,24 @@ def test_a_loss_is_detected_explained_and_told(tmp_path: Path, database_url: str
             assert slack.hook_url not in process.output()
 
 
+def test_what_is_pushed_is_told_without_waiting_for_a_cycle(tmp_path: Path, database_url: str) -> None:
+    with fake_slack() as slack:
+        config = write_config(tmp_path, [LATENCY_RULE, STRATEGY, ALERTS], url=database_url)
+        environ = {"ANALYST_ALERTS__SLACK__WEBHOOK_URL": slack.hook_url}
+        with ServiceProcess("serve", "--config", str(config), environ=environ) as process:
+            samples = day(datetime.now(UTC).replace(microsecond=0))
+            assert process.post("/api/v1/samples", {"samples": samples})["accepted"] == len(samples)
+            eventually(slack.posts, 60, "no message reached Slack")
+            # One cycle at the start, and none for what was pushed.
+            assert len(process.get("/api/v1/cycles")["items"]) <= 1 + _slots_since(process)
+
+
+def _slots_since(process: ServiceProcess) -> int:
+    """How many slots began after the first one: one, where the test ran across a boundary."""
+    first = min(one["scheduled_for"] for one in process.get("/api/v1/cycles")["items"])
+    return int((datetime.now(UTC) - datetime.fromisoformat(first)).total_seconds() // 300)
+
+
 def _flow(process: ServiceProcess) -> None:
     samples = day(datetime.now(UTC).replace(microsecond=0))
     assert process.post("/api/v1/samples", {"samples": samples})["accepted"] == len(samples)

@@ -57,3 +57,20 @@ def test_what_is_taught_is_bounded_on_every_grid(
     assert taught
     assert all(window.n_steps <= MAX_LEARN_CELLS for window in taught)
     assert list(windows.history_to_learn(NOW)) == []
+
+
+def test_what_arrived_after_the_last_judgement_is_news_to_the_next_process(
+    stores: tuple[SampleStore, SeriesStore],
+) -> None:
+    before = windows_of(stores)
+    push(stores[0], NOW - timedelta(hours=3))
+    assert before.unread()
+    before.advance(NOW)
+    before.mark_scored()
+    restarted = windows_of(stores)
+    assert restarted.unjudged_from is None
+    push(stores[0], NOW - timedelta(hours=2))
+    killed = Windows(*stores, timedelta(hours=24), timedelta(days=28))
+    killed.load(NOW)
+    assert killed.unjudged_from == NOW - timedelta(hours=2)
+    assert not killed.unread()
