@@ -160,7 +160,10 @@ class Analyst:
     def run_cycle(self) -> Cycle:
         parts = self._parts
         if parts.pipeline.running:
-            return self._joined()
+            joined = self._joined()
+            # What is running began perhaps before the newest samples came.
+            if not parts.windows.unread():
+                return joined
         if not parts.scheduler.leading:
             raise Conflict("another replica runs the cycles; ask that one")
         now = self.now()
