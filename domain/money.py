@@ -1,5 +1,7 @@
 """Money: amounts with a unit, and an impact whose parts add up to the observed change."""
 
+from collections.abc import Iterable, Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -36,3 +38,24 @@ def format_money(amount: float, unit: str = "USD") -> str:
     sign = "" if size < 0.005 else "-" if amount < 0 else "+"
     digits = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
     return f"{sign}${digits}" if unit in {"USD", "USDT", "USDC"} else f"{sign}{digits} {unit}"
+
+
+def counted_once(impacts: Iterable[Impact], label: str = "strategy") -> Mapping[str, float]:
+    """What several incidents that go on at the same time cost together, by unit.
+
+    Each of them measures all that its strategies lost since it began, whatever the reason. A strategy that
+    several of them concern is therefore counted once, with the largest of its amounts; what an impact does
+    not split by `label` is added as it is.
+    """
+    slices: dict[tuple[str, str], float] = {}
+    rest: dict[str, float] = {}
+    for one in impacts:
+        parts = [part for part in one.by if part.label == label]
+        for part in parts:
+            key = (one.unit, part.value)
+            slices[key] = max(slices.get(key, 0.0), part.amount, key=abs)
+        rest[one.unit] = rest.get(one.unit, 0.0) + one.amount - sum(part.amount for part in parts)
+    return {
+        unit: unsplit + sum(amount for (of, _), amount in slices.items() if of == unit)
+        for unit, unsplit in rest.items()
+    }
