@@ -1,7 +1,7 @@
 """The HTTP application: routes behind the guards, one shape for every error."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,8 +16,12 @@ from api.dashboard import fragments, pages, screens, static
 from api.dashboard.render import problem_page
 from api.doors import Doors
 from api.gatekeeper import Gatekeeper, SecurityHeaders
+from api.hooks.secrets import SecretBook
+from api.hooks.settings import HookSettings
 from api.ingest_gate import IngestGate
 from api.json_body import SafeJSONResponse
+from api.limits import Limits
+from api.mcp_door import McpDoor
 from api.metrics import ApiMetrics, MetricsMiddleware
 from api.routes import (
     anomalies,
@@ -27,6 +31,7 @@ from api.routes import (
     diagnoses,
     export,
     health,
+    hooks,
     incidents,
     inference,
     ingest,
@@ -38,6 +43,7 @@ from api.routes import (
 from api.service_port import AnalystService
 from api.settings import ServerSettings, TokenSettings
 from api.stores import Stores
+from api.tool_port import DeskTools
 
 _ROUTERS = (
     ingest,
@@ -53,6 +59,7 @@ _ROUTERS = (
     chat,
     operations,
     health,
+    hooks,
     charts,
     pages,
     screens,
@@ -66,6 +73,9 @@ def create_app(
     stores: Stores,
     settings: ServerSettings | None = None,
     tokens: Sequence[TokenSettings] = (),
+    *,
+    hooks: HookSettings | None = None,
+    tools: DeskTools | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -74,13 +84,15 @@ def create_app(
         stores: the database, one store per noun.
         settings: limits, hosts and deadlines.
         tokens: who may do what; without any the app answers this machine only.
+        hooks: who may send webhooks.
+        tools: what programs may ask at `/mcp`; None: nothing is there.
 
     Raises:
-        ConfigurationError: a token cannot be read.
+        ConfigurationError: a token or a secret cannot be read.
     """
     settings = settings or ServerSettings()
-    book = TokenBook(tokens)
-    metrics = ApiMetrics()
+    doors = _doors(service, stores, settings, TokenBook(tokens), hooks or HookSettings())
+    mcp_door = McpDoor(tools, _version(), _auditor(doors))
     app = FastAPI(
         title="LLM Analyst",
         version=_version(),
@@ -92,41 +104,62 @@ def create_app(
         strict_content_type=False,
         separate_input_output_schemas=False,
         redirect_slashes=False,
-        lifespan=_lifespan,
+        lifespan=_lifespan(doors, mcp_door),
     )
-    app.state.doors = Doors(service, stores, settings, book, metrics, IngestGate(settings.ingest_queue))
+    app.state.doors = doors
     problem.install(app, problem_page)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.router.routes.append(mcp_door.route())
     app.mount("/static", static.VersionedFiles(), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    _guard(app, settings, book, metrics, service)
+    _guard(app, doors)
     return app
 
 
-def _guard(
-    app: FastAPI,
-    settings: ServerSettings,
-    book: TokenBook,
-    metrics: ApiMetrics,
-    service: AnalystService,
-) -> None:
+def _doors(
+    service: AnalystService, stores: Stores, settings: ServerSettings, book: TokenBook, hooks: HookSettings
+) -> Doors:
+    return Doors(
+        service,
+        stores,
+        settings,
+        book,
+        ApiMetrics(),
+        IngestGate(settings.ingest_queue),
+        Limits(settings),
+        hooks,
+        SecretBook(hooks),
+    )
+
+
+def _auditor(doors: Doors) -> Callable[[str, str, str, Any], None]:
+    return lambda actor, action, subject, told: doors.audit_as(actor, action, subject, (None, told))
+
+
+def _guard(app: FastAPI, doors: Doors) -> None:
     """Wrap the guards around the app; the last one added is the first one asked."""
+    settings = doors.settings
     ingest_limits = dict.fromkeys(
         ("/api/v1/samples", "/api/v1/events", "/api/v1/infer"), settings.max_ingest_bytes
     )
     app.add_middleware(BodyGuard, settings=settings, limits=ingest_limits)
-    app.add_middleware(Gatekeeper, settings=settings, book=book, clock=service.real_now)
+    app.add_middleware(
+        Gatekeeper, settings=settings, book=doors.book, limits=doors.limits, clock=doors.service.real_now
+    )
     app.add_middleware(problem.ProblemMiddleware)
-    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(MetricsMiddleware, metrics=doors.metrics)
     app.add_middleware(SecurityHeaders)
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    doors: Doors = app.state.doors
-    doors.service.live.close()
+def _lifespan(doors: Doors, mcp_door: McpDoor) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with mcp_door.running():
+            yield
+        doors.service.live.close()
+
+    return lifespan
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from api.auth import INGEST, OPERATE, READ, Caller, TokenBook, allow
+from api.hooks.secrets import SecretBook
+from api.hooks.settings import HookSettings
 from api.ingest_gate import IngestGate
+from api.limits import Limits
 from api.metrics import ApiMetrics
 from api.problem import MEDIA_TYPE
 from api.service_port import AnalystService
@@ -29,6 +32,9 @@ class Doors:
     book: TokenBook
     metrics: ApiMetrics
     gate: IngestGate
+    limits: Limits
+    hooks: HookSettings
+    hook_secrets: SecretBook
     flights: SingleFlight = field(default_factory=SingleFlight)
     keys: KeyLocks = field(default_factory=KeyLocks)
     streams: OpenStreams = field(default_factory=OpenStreams)
@@ -43,7 +49,11 @@ class Doors:
         self, caller: Caller, action: str, subject: str, change: tuple[Any, Any] = (None, None)
     ) -> None:
         """Record in the audit log who changed what, from what to what."""
-        self.stores.audit.append(caller.name, action, subject, self.service.real_now(), change=change)
+        self.audit_as(caller.name, action, subject, change)
+
+    def audit_as(self, actor: str, action: str, subject: str, change: tuple[Any, Any] = (None, None)) -> None:
+        """The same for somebody who is no caller, such as the sender of a webhook."""
+        self.stores.audit.append(actor, action, subject, self.service.real_now(), change=change)
 
 
 def _doors(request: Request) -> Doors:
@@ -72,8 +82,8 @@ _MEANINGS = {
     429: "Too much at once; come back after Retry-After seconds.",
     503: "A part of the service is not available; come back after Retry-After seconds.",
 }
-_ALWAYS = (401, 403, 405, 421, 422, 503)
-_WITH_BODY = (400, 408, 413, 415, 429)
+_ALWAYS = (401, 403, 405, 421, 422, 429, 503)
+_WITH_BODY = (400, 408, 413, 415)
 
 
 def errors(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:

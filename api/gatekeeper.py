@@ -1,5 +1,6 @@
 """What every request passes before a route sees it: host, origin, plain text, caller."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import COOKIE, Caller, TokenBook, check_csrf, is_loopback
+from api.limits import Limits
 from api.problem import HttpProblem, invalid
 from api.settings import ServerSettings
 
@@ -30,6 +32,8 @@ _SECURITY_HEADERS: Mapping[bytes, bytes] = {
 }
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _OPEN_PATHS = {"/health", "/ready", "/login"}
+# Who watches the service must not be sent away by those who flood it.
+_WATCHED = {"/health", "/ready"}
 _OPEN_PREFIXES = ("/static/", "/slack/", "/hooks/")
 _PAGES = re.compile(
     r"/|/(anomalies|incidents|diagnoses)/[^/]+|/chat(/[^/]+)?|/(explore|history|performance|status|demo|logout)"
@@ -55,14 +59,20 @@ class SecurityHeaders:
 
 
 class Gatekeeper:
-    """Refuse foreign hosts, foreign origins, control characters in the address, and unknown callers."""
+    """Refuse who comes too often, foreign hosts and origins, unreadable addresses, and unknown callers."""
 
     def __init__(
-        self, app: ASGIApp, settings: ServerSettings, book: TokenBook, clock: Callable[[], datetime]
+        self,
+        app: ASGIApp,
+        settings: ServerSettings,
+        book: TokenBook,
+        limits: Limits,
+        clock: Callable[[], datetime],
     ) -> None:
         self._app = app
         self._settings = settings
         self._book = book
+        self._limits = limits
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +80,8 @@ class Gatekeeper:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["path"] not in _WATCHED:
+            self._limits.arrived(scope)
         self._check_host(headers)
         self._check_origin(scope["method"], headers)
         caller = self._caller(scope, headers)
@@ -83,6 +95,8 @@ class Gatekeeper:
             await RedirectResponse("/login", 303)(scope, receive, send)
             return
         _check_address(scope)
+        if caller is not None:
+            self._limits.recognised(caller.name)
         if caller is not None and caller.by_cookie:
             _check_page_request(scope, headers, caller)
         scope.setdefault("state", {})["caller"] = caller
@@ -97,10 +111,20 @@ class Gatekeeper:
         authorization = headers.get("authorization")
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
-            return (
-                self._book.caller_of(token.strip().encode("latin-1")) if scheme.lower() == "bearer" else None
-            )
+            if scheme.lower() != "bearer":
+                return None
+            return self._bearer_of(scope, token.strip().encode("latin-1"))
         return self._book.caller_of_cookie(_cookie(headers), self._clock())
+
+    def _bearer_of(self, scope: Scope, token: bytes) -> Caller | None:
+        presented = hashlib.sha256(token).digest()
+        self._limits.before_token(scope, presented)
+        caller = self._book.caller_of(token)
+        if caller is None:
+            self._limits.failed(scope)
+        else:
+            self._limits.right_token(scope, presented)
+        return caller
 
     def _check_host(self, headers: Headers) -> None:
         allowed = self._settings.allowed_hosts

@@ -71,4 +71,19 @@ class ServerSettings(BaseModel):
     feedback_per_day: int = Field(
         default=500, ge=1, description="Verdicts of one author in 24 hours; the next one is a 429."
     )
+    requests_per_second: float = Field(
+        default=500, ge=0, description="Requests of one token, ten seconds' worth at once; 0: no limit."
+    )
+    requests_per_second_per_address: float = Field(
+        default=1_000, ge=0, description="Requests of one address, ten seconds' worth at once; 0: no limit."
+    )
+    wrong_tokens_per_minute: float = Field(
+        default=3_000, ge=0, description="Wrong tokens and signatures from one address; 0: no limit."
+    )
+    logins_per_minute: float = Field(
+        default=30, ge=0, description="Attempts to sign in from one address; 0: no limit."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="Addresses of proxies whose X-Forwarded-For tells the client's address."
+    )
     max_streams: int = Field(default=500, ge=1, description="Open event streams before 503 is answered.")

@@ -11,7 +11,7 @@ from db.database import Database
 from db.diagnoses import DiagnosisStore
 from db.events import EventStore
 from db.feedback import FeedbackStore
-from db.idempotency import IdempotencyStore
+from db.idempotency import DeliveryStore, IdempotencyStore
 from db.incidents import IncidentStore
 from db.rules import RuleStore
 from db.runs import RunStore
@@ -34,6 +34,7 @@ class Stores:
     feedback: FeedbackStore
     usage: UsageStore
     idempotency: IdempotencyStore
+    deliveries: DeliveryStore
     chats: ChatStore
     audit: AuditStore
 
@@ -54,6 +55,7 @@ class Stores:
             feedback=FeedbackStore(database),
             usage=UsageStore(database),
             idempotency=IdempotencyStore(database),
+            deliveries=DeliveryStore(database),
             chats=ChatStore(database),
             audit=AuditStore(database),
         )

@@ -70,6 +70,12 @@ class DeliveryStore:
         with self._database.write() as connection:
             return insert_new(connection, _DELIVERY, values)
 
+    def seen(self, channel: str, delivery_id: str) -> bool:
+        """Whether a delivery was seen before; it stays as it is."""
+        known = (_DELIVERY.c.channel == channel) & (_DELIVERY.c.delivery_id == delivery_id)
+        with self._database.read() as connection:
+            return connection.execute(select(_DELIVERY.c.seen_at).where(known)).first() is not None
+
     def forget(self, channel: str, delivery_id: str) -> None:
         """Let a delivery come again: handling it failed."""
         gone = (_DELIVERY.c.channel == channel) & (_DELIVERY.c.delivery_id == delivery_id)

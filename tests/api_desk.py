@@ -5,7 +5,7 @@ import hashlib
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 
 from api.app import create_app
+from api.hooks.settings import HookSettings
 from api.live import LiveFeed
 from api.server import bind, build_server
 from api.service_port import (
@@ -31,6 +32,7 @@ from api.service_port import (
 )
 from api.settings import Role, ServerSettings, TokenSettings
 from api.stores import Stores
+from api.tool_port import DeskTools
 from db.database import Database
 from db.detections import CycleWriter
 from db.records import ChatMessage, IncidentPlan
@@ -355,6 +357,8 @@ def running_desk(
     folder: Path,
     settings: ServerSettings | None = None,
     tokens: Sequence[TokenSettings] = (),
+    hooks: HookSettings | None = None,
+    tools: Callable[["FakeAnalyst"], DeskTools] | None = None,
     **database_settings: float,
 ) -> Iterator[Desk]:
     """Serve a seeded desk on a free port until the block ends."""
@@ -365,7 +369,8 @@ def running_desk(
     stores = Stores.of(database)
     seed(stores, database)
     service = FakeAnalyst(stores)
-    server = build_server(create_app(service, stores, settings, tokens), service.live, settings)
+    app = create_app(service, stores, settings, tokens, hooks=hooks, tools=tools(service) if tools else None)
+    server = build_server(app, service.live, settings)
     listening = bind(settings, tokens)
     port = listening.getsockname()[1]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from api_desk import NOW, TOKENS, Desk, running_desk, token_settings
 
+from api.hooks.secrets import SENDERS
 from api.settings import ServerSettings
 from domain.timestamps import format_rfc3339
 
@@ -553,7 +554,11 @@ def test_every_route_that_needs_a_token_says_so(locked: Desk) -> None:
 def test_no_role_does_more_than_it_may(locked: Desk) -> None:
     allowed = {
         "viewer": {"GET": 1, "POST /api/v1/infer": 1, "POST /api/v1/chat": 1},
-        "ingest": {"POST /api/v1/samples": 1, "POST /api/v1/events": 1},
+        "ingest": {
+            "POST /api/v1/samples": 1,
+            "POST /api/v1/events": 1,
+            **{f"POST /hooks/{sender}": 1 for sender in SENDERS},
+        },
     }
     spec = locked.client.get("/openapi.json", headers=locked.as_role("admin")).json()
     for path, methods in spec["paths"].items():

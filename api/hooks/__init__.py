@@ -1,0 +1,1 @@
+"""Webhooks of others: who may send them, what they say, and what follows from it."""
