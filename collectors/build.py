@@ -1,11 +1,13 @@
 """From settings to collectors that run; each kind is imported only where it is configured."""
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collectors.collector import Collector, Position
+from collectors.build_desk import desk_collector
+from collectors.collector import Collected, Collector, Position, concatenate
 from collectors.runner import SourceRunner, StateStore
 from collectors.settings import (
     CsvSource,
@@ -16,9 +18,12 @@ from collectors.settings import (
     SqlSource,
 )
 from collectors.settings_base import HttpSource
+from collectors.settings_desk import DeskSource
 from collectors.settings_logs import LogSource
 from collectors.settings_news import NewsSource
 from domain.errors import SourceError
+
+_CHECKED_PAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ def build_collector(
     """
     settings = settings.with_default_step(default_step_s)
     # ruff: noqa: PLC0415 - a database driver or an HTTP library is loaded only where it is used
+    if isinstance(settings, DeskSource):
+        return desk_collector(settings, environ)
     if isinstance(settings, HttpSource):
         return _http_collector(settings, environ)
     if isinstance(settings, SqlSource):
@@ -112,10 +119,21 @@ def check_source(
     settings = settings.with_default_step(default_step_s)
     collector = build_collector(settings, environ)
     try:
-        page = collector.collect(Position(now - timedelta(seconds=3 * settings.step)), now)
+        pages = _few_pages(collector, settings, now)
     except SourceError as error:
         return SourceCheck(settings.name, ok=False, answer=error.reason)
-    parts = [f"{len(page.samples)} samples of {len(page.samples.series)} series"]
-    if page.events:
-        parts.append(f"{len(page.events)} events")
-    return SourceCheck(settings.name, ok=True, answer="; ".join([", ".join(parts), *page.notes[:3]]))
+    samples = concatenate([page.samples for page in pages])
+    parts = [f"{len(samples)} samples of {len(samples.series)} series"]
+    if any(page.events for page in pages):
+        parts.append(f"{sum(len(page.events) for page in pages)} events")
+    notes = dict.fromkeys(note for page in pages for note in page.notes)
+    return SourceCheck(settings.name, ok=True, answer="; ".join([", ".join(parts), *list(notes)[:3]]))
+
+
+def _few_pages(collector: Collector, settings: SourceSettings, now: datetime) -> list[Collected]:
+    """The pages of the last few cells, as far as the deadline allows."""
+    until = time.monotonic() + settings.deadline_seconds
+    pages = [collector.collect(Position(now - timedelta(seconds=3 * settings.step)), now)]
+    while pages[-1].more and len(pages) < _CHECKED_PAGES and time.monotonic() < until:
+        pages.append(collector.collect(pages[-1].position, now))
+    return pages

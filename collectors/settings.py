@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collectors.gate import TimeUnit
 from collectors.settings_base import HttpSource, SourceBase, TimeZone
+from collectors.settings_desk import DeskSource
 from collectors.settings_logs import LogSource
 from collectors.settings_news import NewsSource
 from domain.series import SeriesKind, SourceName
@@ -154,6 +155,13 @@ class CsvSource(SourceBase):
 
 
 SourceSettings = Annotated[
-    SqlSource | PrometheusSource | OpenMetricsSource | HostSource | CsvSource | LogSource | NewsSource,
+    SqlSource
+    | PrometheusSource
+    | OpenMetricsSource
+    | HostSource
+    | CsvSource
+    | LogSource
+    | NewsSource
+    | DeskSource,
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,14 @@
+"""Collectors of a trading desk's sources; each is imported only where it is configured."""
+
+from collections.abc import Mapping
+
+from collectors.collector import Collector
+from collectors.settings_desk import DeskSource
+
+
+def desk_collector(settings: DeskSource, environ: Mapping[str, str]) -> Collector:
+    """The collector of a desk's source; raises ConfigurationError as `build_collector` does."""
+    # ruff: noqa: PLC0415 - ccxt, yfinance and pyarrow are loaded only where they are used
+    from collectors.exchange.collector import ExchangeCollector
+
+    return ExchangeCollector.of(settings, environ)

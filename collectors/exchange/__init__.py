@@ -1,0 +1,1 @@
+"""Venues through ccxt: market data, and an account's fills, orders and positions."""

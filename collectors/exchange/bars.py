@@ -1,0 +1,139 @@
+"""Bars as they can be trusted: closed ones only, in order, each once; with what follows from them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectors.gate import read_number
+from domain.market import ratio_to_usual, realized_volatility_bps, returns_bps
+from domain.series import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Closed bars on a grid without holes; NaN where the venue had none.
+
+    Args:
+        ends: shape (n,), milliseconds since 1970 at which each bar ended, one timeframe apart.
+        close: shape (n,).
+        volume: shape (n,), in units of the base currency, as ccxt gives it for every kind of market.
+    """
+
+    ends: IntArray
+    close: FloatArray
+    volume: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    start: int
+    close: float
+    volume: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When an answer was given.
+
+    Args:
+        over_ms: what ended by then is over on the venue's clock and on ours.
+        now_ms: the venue's clock; no bar can have begun later.
+    """
+
+    over_ms: int
+    now_ms: int
+
+
+def closed_bars(raw: Sequence[object], width_ms: int, moment: Moment, skip: Callable[[str], None]) -> Bars:
+    """Read the rows that a venue answered.
+
+    A bar that still forms is left out, as its numbers change until it ends. It counts as closed when its end
+    is over on both clocks and the venue has begun a later bar: a feed that froze shows its last bar half done
+    for ever.
+
+    Args:
+        raw: rows of start in milliseconds, open, high, low, close, volume, in any order; of two rows with the
+            same start the later one stands.
+        width_ms: of a bar.
+        moment: of the answer.
+        skip: told the reason for every row that cannot be used.
+    """
+    found: dict[int, _Row] = {}
+    for one in raw:
+        row = _row(one, width_ms)
+        if isinstance(row, str):
+            skip(row)
+        elif row.start > moment.now_ms:
+            skip("bars refused: they begin in the future")
+        else:
+            found[row.start] = row
+    newest = max(found, default=0)
+    found = {
+        start: row for start, row in found.items() if start + width_ms <= moment.over_ms and start < newest
+    }
+    if not found:
+        empty = np.empty(0)
+        return Bars(np.empty(0, dtype=np.int64), empty, empty)
+    first, last = min(found), max(found)
+    starts = np.arange(first, last + 1, width_ms, dtype=np.int64)
+    close, volume = np.full(len(starts), np.nan), np.full(len(starts), np.nan)
+    for start, kept in found.items():
+        position = (start - first) // width_ms
+        close[position], volume[position] = kept.close, kept.volume
+    return Bars(starts + width_ms, close, volume)
+
+
+def _row(one: object, width_ms: int) -> _Row | str:
+    if not isinstance(one, Sequence) or isinstance(one, str) or len(one) < 6:
+        return "bars refused: not a row of six"
+    numbers = [read_number(cell) for cell in one[:6]]
+    start, opened, high, low, close, volume = numbers
+    if start is None or start <= 0 or start % width_ms:
+        return "bars refused: the start is not on the timeframe's grid"
+    if close is None or close <= 0:
+        return "bars refused: no close"
+    prices = [price for price in (opened, close) if price is not None]
+    if high is not None and low is not None and not all(low <= price <= high for price in prices):
+        return "bars refused: prices outside low and high"
+    return _Row(int(start), close, np.nan if volume is None or volume < 0 else volume)
+
+
+@dataclass(frozen=True, slots=True)
+class BarSeries:
+    """What is stored of bars: arrays of shape (n,), NaN where not known.
+
+    Args:
+        price: close.
+        return_bps: against the bar before.
+        realized_volatility_bps: of the latest returns.
+        turnover: volume in money of the quote.
+        volume_ratio: volume against the usual one.
+    """
+
+    price: FloatArray
+    return_bps: FloatArray
+    realized_volatility_bps: FloatArray
+    turnover: FloatArray
+    volume_ratio: FloatArray
+
+
+def series_of(bars: Bars, volatility: int, usual: int) -> BarSeries:
+    """Derive the series of bars; each value from its bar and those before.
+
+    Args:
+        bars: on a grid without holes.
+        volatility: bars over which volatility is realised.
+        usual: bars whose median is the usual volume.
+    """
+    returns = returns_bps(bars.close)
+    return BarSeries(
+        price=bars.close,
+        return_bps=returns,
+        realized_volatility_bps=realized_volatility_bps(returns, volatility),
+        turnover=bars.volume * bars.close,
+        volume_ratio=ratio_to_usual(bars.volume, usual),
+    )

@@ -1,0 +1,79 @@
+"""Our clock and the venue's: how far they are apart, and up to when something may count as over."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from collectors.exchange.settings import VenueSource
+from collectors.exchange.venue import CallFailed, Venue
+from collectors.gate import read_number
+from collectors.intake import Intake
+from domain.timestamps import to_microseconds
+
+
+class Clocks:
+    """The time during one read: it began at the cycle's time and goes on as seconds pass.
+
+    Args:
+        settings: of the source.
+        venue: asked for its time.
+        monotonic: seconds on a clock that is never set.
+    """
+
+    def __init__(
+        self, settings: VenueSource, venue: Venue, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._venue = venue
+        self._monotonic = monotonic
+        self._now_ms = 0
+        self._began = 0.0
+        self._ahead_ms: float | None = None
+
+    def begin(self, now: datetime, *, anew: bool) -> float:
+        """Start or go on with the read of this time; returns its deadline on `time.monotonic`."""
+        now_ms = to_microseconds(now) // 1_000
+        if anew or now_ms != self._now_ms:
+            self._now_ms, self._began = now_ms, self._monotonic()
+        return self._began + self._settings.deadline_seconds
+
+    def ours_ms(self) -> int:
+        """Our clock now, in milliseconds since 1970."""
+        return self._now_ms + int((self._monotonic() - self._began) * 1_000)
+
+    def venue_ms(self) -> int:
+        """The venue's clock now; ours where it does not tell its own."""
+        return self.ours_ms() + int(self._ahead_ms or 0)
+
+    def compare(self, intake: Intake, deadline: float) -> None:
+        """Ask the venue for its time, and note how far it is from ours.
+
+        Raises:
+            SourceError: the venue could not be reached at all.
+        """
+        self._ahead_ms = None
+        if not self._venue.has("fetchTime"):
+            return
+        before = self.ours_ms()
+        try:
+            told = read_number(self._venue.call("the venue's time", "fetch_time", deadline=deadline))
+        except CallFailed as error:
+            intake.skip(f"calls failed: {error.reason}")
+            return
+        after = self.ours_ms()
+        if told is None or told <= 0:
+            intake.skip("calls failed: the venue's time is no time")
+            return
+        # It was read somewhere on the way there and back.
+        self._ahead_ms = told - (before + after) / 2
+        row = intake.row("venue_clock_offset_ms", {"venue": self._settings.label}, unit="ms")
+        intake.add(row, self._now_ms * 1_000, self._ahead_ms)
+
+    def over_ms(self, settle_seconds: float) -> int:
+        """What ended before this time is over on both clocks."""
+        return min(self.ours_ms(), self.venue_ms()) - int(settle_seconds * 1_000)
+
+    @property
+    def stamp(self) -> int:
+        """The time of what is measured now, in microseconds since 1970: the read's."""
+        return self._now_ms * 1_000

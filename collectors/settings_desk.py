@@ -1,0 +1,5 @@
+"""The sources of a trading desk: venues, numbers over JSON, equities, fills."""
+
+from collectors.exchange.settings import ExchangeSource
+
+DeskSource = ExchangeSource
