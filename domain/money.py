@@ -19,7 +19,8 @@ class Impact(BaseModel):
     """Observed minus expected PnL over a window: negative is a loss.
 
     `low` and `high` bound the amount with 90 % confidence. The parts of one label plus
-    `unexplained` add up to `amount`.
+    `unexplained` add up to `amount`. `per_hour` is what it gained or lost per hour of late, None where that
+    is not known: what it would go on to cost.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,7 @@ class Impact(BaseModel):
     unit: str = "USD"
     by: tuple[ImpactPart, ...] = ()
     unexplained: float = 0.0
+    per_hour: float | None = None
 
 
 def format_money(amount: float, unit: str = "USD") -> str:
@@ -47,6 +49,11 @@ def counted_once(impacts: Iterable[Impact], label: str = "strategy") -> Mapping[
     several of them concern is therefore counted once, with the largest of its amounts; what an impact does
     not split by `label` is added as it is.
     """
+    return {unit: lost + gained for unit, (lost, gained) in losses_and_gains(impacts, label).items()}
+
+
+def losses_and_gains(impacts: Iterable[Impact], label: str = "strategy") -> Mapping[str, tuple[float, float]]:
+    """The losses (negative) and the gains in what `counted_once` adds up, by unit."""
     slices: dict[tuple[str, str], float] = {}
     rest: dict[str, float] = {}
     for one in impacts:
@@ -55,7 +62,8 @@ def counted_once(impacts: Iterable[Impact], label: str = "strategy") -> Mapping[
             key = (one.unit, part.value)
             slices[key] = max(slices.get(key, 0.0), part.amount, key=abs)
         rest[one.unit] = rest.get(one.unit, 0.0) + one.amount - sum(part.amount for part in parts)
-    return {
-        unit: unsplit + sum(amount for (of, _), amount in slices.items() if of == unit)
-        for unit, unsplit in rest.items()
-    }
+    found = {}
+    for unit, unsplit in rest.items():
+        amounts = [unsplit, *(amount for (of, _), amount in slices.items() if of == unit)]
+        found[unit] = (sum(min(one, 0.0) for one in amounts), sum(max(one, 0.0) for one in amounts))
+    return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.money import Impact, ImpactPart, counted_once
+from domain.money import Impact, ImpactPart, counted_once, losses_and_gains
 
 
 def impact(unit: str = "USD", unexplained: float = 0.0, **by: float) -> Impact:
@@ -42,3 +42,10 @@ def test_one_incident_told_twice_costs_no_more(books: list[dict[str, float]]) ->
     impacts = [impact_by(book) for book in books]
     once = counted_once(impacts).get("USD", 0.0)
     assert counted_once([*impacts, *impacts[:1]]).get("USD", 0.0) == pytest.approx(once, abs=1e-3)
+
+
+def test_losses_and_gains_stand_apart_and_add_up_to_what_is_counted_once() -> None:
+    both = [impact(mm=-1_000.0, carry=100.0), impact(mm=-1_200.0, arb=50.0)]
+    lost, gained = losses_and_gains(both)["USD"]
+    assert (lost, gained) == (-1_200.0, 150.0)
+    assert counted_once(both) == {"USD": lost + gained}
