@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from typing import Any
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
 
 import typer
 
@@ -34,6 +35,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"analyst {installed_version('llm-analyst')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Anomaly diagnosis for trading desks: what broke, since when, what it costs, why, what to do first."""
+
+
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("init")(setup.init)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 from agent.evidence.case import PastIncident
@@ -27,6 +28,7 @@ from service.settings import Settings, load_settings
 from service.windows import Windows
 
 MAX_CELLS = 100_000_000
+SUGGESTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class CaseSource:
         """The facts and the causes; raises InvalidInput where nothing is known of the metric."""
         case = self.builder.build(request)
         if not case.targets:
-            raise InvalidInput("--metric", f"no series is called {request.affected_metrics[0]!r}")
+            raise InvalidInput("--metric", _unknown(request.affected_metrics[0], case.window))
         runbooks = load_runbooks(self.settings.runbooks)
         return Investigation.begin(request, self.builder.gather(request), runbooks)
 
@@ -58,6 +60,13 @@ class CaseSource:
             end_time=end,
             affected_metrics=anomaly.affected_metrics,
         )
+
+
+def _unknown(name: str, window: Window) -> str:
+    """What to say of a metric that is not there: the names that look like it, else the first ones."""
+    metrics = list(dict.fromkeys(one.key.metric for one in window.series))
+    near = get_close_matches(name, metrics, SUGGESTIONS, cutoff=0.5) or metrics[:SUGGESTIONS]
+    return f"no series is called {name[:100]!r}; there are {', '.join(near)}"
 
 
 @contextmanager

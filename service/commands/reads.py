@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from domain.errors import InvalidInput
 
@@ -13,7 +14,17 @@ UrlOption = Annotated[str | None, typer.Option(help="Address of a running servic
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON, one object per line for lists.")]
 
-anomalies_app = typer.Typer(invoke_without_command=True)
+
+class _ShowById(TyperGroup):
+    """`anomalies A-12` means `anomalies show A-12`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("A-"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+anomalies_app = typer.Typer(invoke_without_command=True, cls=_ShowById)
 audit_app = typer.Typer(no_args_is_help=True)
 _NAMES = {"A": "anomalies", "I": "incidents", "D": "diagnoses"}
 
