@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
@@ -61,6 +61,7 @@ class Line:
     level: str
     component: str
     message: str
+    names_level: bool = field(default=False, compare=False)
 
 
 class LineParser:
@@ -103,6 +104,7 @@ class LineParser:
             level_of(found.get("level", "")),
             clean_text(found.get("component", ""), MAX_COMPONENT),
             clean_text(found.get("message", whole) or whole, MAX_LINE) or "(empty)",
+            "level" in found,
         )
 
     def _micros(self, text: str | None) -> int | None:
@@ -129,10 +131,10 @@ def _json(line: str) -> dict[str, str] | None:
     if not isinstance(document, dict):
         return None
     found = {}
-    for field, keys in _JSON_KEYS.items():
+    for name, keys in _JSON_KEYS.items():
         value = next((document[key] for key in keys if key in document), None)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
-            found[field] = str(value)
+            found[name] = str(value)
     return found
 
 

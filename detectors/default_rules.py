@@ -5,7 +5,7 @@ pattern `*` takes what no other rule of its method wanted.
 """
 
 from domain.anomaly import AnomalyType, Direction
-from domain.rule import Method, Rule
+from domain.rule import Method, Rule, SeverityThresholds
 
 _MONEY: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
     ("pnl-loss", "pnl", "sudden_loss", "down"),
@@ -56,6 +56,26 @@ _METHODS: tuple[tuple[str, str, Method, AnomalyType, Direction], ...] = (
     ("anything-else", "*", "combined", "level_shift", "both"),
     ("joint", "*", "pca", "multivariate", "both"),
 )
+# How grave a new or bursting log template is: 1 quiet or a warning, 2 an error, 3 critical, 0 not any more.
+_LINES: tuple[Rule, ...] = (
+    Rule(
+        name="log-novelty",
+        metric="log_novelty",
+        method="threshold",
+        threshold=0.5,
+        direction="up",
+        anomaly_type="log_novelty",
+        severity_thresholds=SeverityThresholds(low=1, medium=2, high=3, critical=4),
+    ),
+    # A template that does not come again is no silence.
+    Rule(
+        name="log-novelty-ends",
+        metric="log_novelty",
+        method="stale",
+        threshold=1e6,
+        anomaly_type="log_novelty",
+    ),
+)
 
 
 def default_rules() -> tuple[Rule, ...]:
@@ -68,4 +88,4 @@ def default_rules() -> tuple[Rule, ...]:
         Rule(name=name, metric=metric, method=method, anomaly_type=kind, direction=direction)
         for name, metric, method, kind, direction in _METHODS
     ]
-    return (*combined, *others)
+    return (*combined, *others, *_LINES)

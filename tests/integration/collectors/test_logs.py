@@ -71,13 +71,17 @@ def test_lines_are_counted_per_cell_level_and_component(tmp_path: Path) -> None:
     found = {
         (series.key.label("component"), series.key.label("level"), (at - START) // STEP): value
         for series, at, value in page.samples
+        if series.key.metric == "log_lines"
     }
     assert found["gateway:okx", "INFO", 0] == 2
     assert found["gateway:okx", "ERROR", 0] == 1
     assert found["gateway:okx", "INFO", 1] == 0
     assert found["gateway:okx", "WARN", 2] == 0
     assert not [key for key in found if key[2] == 3]
-    assert {(series.source, series.unit) for series in page.samples.series} == {("system_logs", "lines")}
+    assert {(series.source, series.unit) for series in page.samples.series} == {
+        ("system_logs", "lines"),
+        ("system_logs", "ratio"),
+    }
 
 
 def test_a_cell_in_the_making_is_counted_when_it_is_over(tmp_path: Path) -> None:
@@ -246,3 +250,140 @@ def test_only_new_lines_are_read_where_asked_for(tmp_path: Path) -> None:
 def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no file matches"):
         Reader(tmp_path).read(1)
+
+
+def test_rotated_files_that_match_too_are_read_once(tmp_path: Path) -> None:
+    """desk.log -> desk.log.1 -> desk.log.2.gz, all of them in the pattern."""
+    path = tmp_path / "desk.log"
+    reader = Reader(tmp_path, paths=[str(tmp_path / "desk.log*")])
+    append(path, line(0, "first 1"), line(0, "first 2"))
+    assert reader.counts(1) == {0: 2}
+    for cell in range(1, 6):
+        append(path, line(cell, f"last words of {cell}"))
+        for number in (3, 2):
+            packed = tmp_path / f"desk.log.{number - 1}.gz"
+            if packed.exists():
+                packed.rename(tmp_path / f"desk.log.{number}.gz")
+        if (tmp_path / "desk.log.1").exists():
+            old = tmp_path / "desk.log.1"
+            (tmp_path / "desk.log.2.gz").write_bytes(gzip.compress(old.read_bytes()))
+            old.unlink()
+        path.rename(tmp_path / "desk.log.1")
+        append(path, line(cell, "a fresh file"))
+        assert reader.counts(cell + 1) == {cell: 2}
+    assert reader.notes == []
+
+
+def test_files_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    banner = "=" * 300 + "\n"
+    path = tmp_path / "a.log"
+    append(path, banner, line(0))
+    reader = Reader(tmp_path)
+    first = reader.counts(1)
+    path.rename(tmp_path / "a.log.1")
+    append(path, banner, line(1), line(1), line(1))
+    assert (first[0], reader.counts(2)[1]) == (1, 3)
+    append(tmp_path / "a-2.log", banner, line(2))
+    assert reader.counts(3)[2] == 1
+
+
+def test_a_copied_and_truncated_file_whose_copy_matches_too_is_counted_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    reader = Reader(tmp_path, paths=[str(tmp_path / "a.log*")])
+    append(path, line(0), line(0, "more"))
+    assert reader.counts(1) == {0: 2}
+    append(path, line(1))
+    (tmp_path / "a.log.1").write_bytes(path.read_bytes())
+    path.write_text("")
+    assert reader.counts(2) == {1: 1}
+    append(path, line(2))
+    assert reader.counts(3) == {2: 1}
+
+
+def test_a_file_that_appears_later_is_read_from_its_beginning(tmp_path: Path) -> None:
+    append(tmp_path / "a.log", line(0))
+    reader = Reader(tmp_path, from_start=False)
+    reader.read(1)
+    append(tmp_path / "b.log", line(1), line(1))
+    assert reader.counts(2) == {1: 2}
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "maker.py", line 3, in quote
+    send(order)
+desk.gateway.Rejected: insufficient margin for 12 contracts
+"""
+
+
+def test_a_traceback_is_part_of_its_line(tmp_path: Path) -> None:
+    append(tmp_path / "a.log", line(0), line(0, "quoting broke", "ERROR"), TRACEBACK, line(0))
+    reader = Reader(tmp_path)
+    pages = reader.read(1)
+    found = {
+        one.key.label("level"): value
+        for page in pages
+        for one, _, value in page.samples
+        if one.key.metric == "log_lines"
+    }
+    assert found == {"INFO": 2, "ERROR": 1, "WARN": 0}
+    append(tmp_path / "a.log", TRACEBACK, line(1))
+    assert reader.counts(2) == {1: 1}
+
+
+def test_a_line_longer_than_a_page_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(line(0).rstrip() + "x" * 95_000 + "\n" + line(0))
+    reader = Reader(tmp_path, max_bytes=10_000)
+    assert reader.counts(1) == {0: 2}
+
+
+def novelties(page: Collected) -> dict[tuple[str | None, int], float]:
+    return {
+        (one.key.label("template"), (at - START) // STEP): value
+        for one, at, value in page.samples
+        if one.key.metric == "log_novelty"
+    }
+
+
+def test_a_new_template_has_a_series_that_returns_to_zero_and_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    reader = Reader(tmp_path)
+    append(path, line(0))
+    assert novelties(reader.read(1)[0]) == {}
+    append(path, line(1), line(1, "nonce 7 too low", "ERROR"), line(2, "nonce 8 too low", "ERROR"))
+    (page,) = reader.read(3)
+    name = "nonce <*> too low"
+    assert novelties(page) == {(name, 1): 2, (name, 2): 2}
+    append(path, line(3))
+    found = novelties(reader.read(30)[0])
+    assert set(found.values()) == {0}
+    append(path, line(30))
+    assert novelties(reader.read(31)[0]) == {}
+
+
+def test_places_of_novelties_are_bounded_and_the_rest_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    reader = Reader(tmp_path, novelty_series=2)
+    append(path, line(0))
+    reader.read(1)
+    words = ("alpha", "beta", "gamma", "delta")
+    append(path, *(line(1, f"{word} broke down {word}", "ERROR") for word in words))
+    (page,) = reader.read(2)
+    assert len(novelties(page)) == 2
+    assert len(page.events) == 4
+    assert "novelty_series" in reader.notes[0]
+
+
+def test_the_error_ratio_counts_failures_and_not_their_details(tmp_path: Path) -> None:
+    append(
+        tmp_path / "a.log",
+        line(0),
+        line(0),
+        line(0, "order rejected by the venue", "ERROR"),
+        line(0, "leverage: 5", "ERROR"),
+        line(1),
+    )
+    (page,) = Reader(tmp_path).read(3)
+    ratios = {
+        (at - START) // STEP: value for one, at, value in page.samples if one.key.metric == "log_error_ratio"
+    }
+    assert ratios == {0: 0.25, 1: 0.0, 2: 0.0}
