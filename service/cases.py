@@ -8,6 +8,7 @@ import numpy as np
 
 from agent.evidence.blank import blank_ledger
 from agent.evidence.case import Case, LogCounts, PastIncident
+from agent.evidence.factors import set_apart
 from agent.evidence.ledger import gather
 from agent.evidence.record import Ledger
 from agent.evidence.settings import EvidenceSettings
@@ -28,8 +29,12 @@ MAX_EVENTS = 500
 
 
 def judged(window: Window) -> Window:
-    """The series that detection watches: all but single log templates, whose volume is watched by level."""
-    return window.select([i for i, one in enumerate(window.series) if one.key.metric != TEMPLATE_METRIC])
+    """The series that detection watches.
+
+    All but single log templates, whose volume is watched by level, and parts of a PnL that is watched itself.
+    """
+    kept = [i for i, one in enumerate(window.series) if one.key.metric != TEMPLATE_METRIC]
+    return set_apart(window.select(kept))[0]
 
 
 class Events(Protocol):

@@ -2,26 +2,37 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from agent.evidence.estimates import estimated_flows, of_strategies
+from agent.evidence.factors import Part, parts_of_fills
 from agent.evidence.measured import Measured
 from agent.evidence.money import deviation, expectation_samples, impact_of
 from agent.evidence.settings import EvidenceSettings
 from agent.vocabulary import class_of
 from domain.money import Impact, ImpactPart
-from domain.series import FloatArray
+from domain.series import FloatArray, Series
 
-BASIS_POINTS = 1e-4
+ESTIMATED = "factor (estimated)"
+# A rest below this share of the whole is rounding.
+NOTHING = 1e-4
 
 
-def impact_of_case(measured: Measured, settings: EvidenceSettings) -> tuple[Impact | None, list[str]]:
-    """Impact on the targets where they are money, else on all PnL of the window; with the series used."""
+def impact_of_case(
+    measured: Measured, settings: EvidenceSettings, parts: Sequence[Part] = ()
+) -> tuple[Impact | None, list[str]]:
+    """Impact on the targets where they are money, else on all PnL of the window; with the series used.
+
+    Args:
+        measured: the case as arrays.
+        settings: of the interval.
+        parts: recorded parts of PnL series.
+    """
     rows, total = _rows_of_interest(measured)
     series = [measured.window.series[i] for i in rows]
     columns = (measured.onset.column, measured.last)
     found = impact_of(series, measured.window.values[rows], columns, settings.impact_inflation, total)
     if found is not None:
-        found = _with_factors(found, measured, rows)
+        leaves = [one for i, one in enumerate(series) if i != total]
+        found = _with_factors(found, _factors(measured, leaves, parts))
     return found, [one.name for one in series]
 
 
@@ -57,63 +68,33 @@ def _is_desk(measured: Measured, row: int) -> bool:
     return class_of(measured.components[row]) == "desk"
 
 
-def _with_factors(impact: Impact, measured: Measured, rows: Sequence[int]) -> Impact:
-    """Split the impact by price move, fees and funding where series tell them; the rest is a part as well."""
-    names = {measured.window.series[i].key.label("strategy") for i in rows} - {None}
-    parts = {
-        "fees": -_paid(measured, "fees_paid", names),
-        "funding": -_paid(measured, "funding_paid", names),
-        "price move": _price_move(measured, names),
-    }
-    told = {name: amount for name, amount in parts.items() if amount}
-    if not names or not told:
+def _with_factors(impact: Impact, parts: Sequence[ImpactPart]) -> Impact:
+    """The impact with its split by factor; what the factors leave of it is a part as well."""
+    if not parts:
         return impact
-    rest = impact.amount - impact.unexplained - sum(told.values())
-    by = [ImpactPart(label="factor", value=name, amount=amount) for name, amount in told.items()]
-    by.append(ImpactPart(label="factor", value="everything else", amount=rest))
-    return impact.model_copy(update={"by": (*impact.by, *by)})
+    rest = impact.amount - impact.unexplained - sum(part.amount for part in parts)
+    told = sorted(parts, key=lambda part: (-abs(part.amount), part.value))
+    if abs(rest) > NOTHING * max(abs(impact.amount), *(abs(part.amount) for part in parts)):
+        told.append(ImpactPart(label=parts[0].label, value="everything else", amount=rest))
+    return impact.model_copy(update={"by": (*impact.by, *told)})
 
 
-def _paid(measured: Measured, kind: str, strategies: set[str | None]) -> float:
-    rows = [
-        i
-        for i, one in enumerate(measured.window.series)
-        if measured.kinds[i].name == kind and one.key.label("strategy") in strategies
-    ]
-    return sum(_extra(measured, measured.window.values[i]) for i in rows)
+def _factors(measured: Measured, leaves: Sequence[Series], recorded: Sequence[Part]) -> list[ImpactPart]:
+    """By factor: from recorded parts, else from fills, else by estimate; nothing where none of it is held."""
+    labels = {one.key.labels for one in leaves}
+    known = [part for part in recorded if part.labels in labels]
+    known = known or list(parts_of_fills(measured.window, leaves))
+    if known:
+        return _summed(measured, "factor", [(part.factor, part.values) for part in known])
+    names = of_strategies([one.key.label("strategy") for one in leaves])
+    flows = estimated_flows(measured, names)
+    return _summed(measured, ESTIMATED, [(name, one) for name, rows in flows.items() for one in rows])
 
 
-def _price_move(measured: Measured, strategies: set[str | None]) -> float:
-    """What the inventories gained from price moves beyond what they usually do."""
-    window = measured.window
-    total = 0.0
-    for i, one in enumerate(window.series):
-        symbol = one.key.label("symbol")
-        if measured.kinds[i].name != "inventory" or one.key.label("strategy") not in strategies or not symbol:
-            continue
-        moves = _returns(measured, symbol)
-        if moves is not None and one.unit in {"", "USD"}:
-            gains = np.full(window.n_steps, np.nan)
-            gains[1:] = window.values[i, :-1] * moves[1:] * BASIS_POINTS
-            total += _extra(measured, gains)
-    return total
-
-
-def _returns(measured: Measured, symbol: str) -> FloatArray | None:
-    """Mean return of a symbol over venues per column, in basis points."""
-    rows = [
-        i
-        for i, one in enumerate(measured.window.series)
-        if measured.kinds[i].name == "return" and one.key.label("symbol") == symbol
-    ]
-    if not rows or not measured.window.series[rows[0]].key.metric.endswith("bps"):
-        return None
-    values = measured.window.values[rows]
-    count = np.isfinite(values).sum(axis=0)
-    mean: FloatArray = np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
-    return mean
-
-
-def _extra(measured: Measured, flows: FloatArray) -> float:
+def _summed(measured: Measured, label: str, flows: Sequence[tuple[str, FloatArray]]) -> list[ImpactPart]:
     samples = expectation_samples(measured.window.step_s)
-    return deviation(flows, measured.onset.column, measured.last, samples).amount
+    sums: dict[str, float] = {}
+    for factor, values in flows:
+        one = deviation(values, measured.onset.column, measured.last, samples)
+        sums[factor] = sums.get(factor, 0.0) + one.amount
+    return [ImpactPart(label=label, value=factor, amount=amount) for factor, amount in sums.items()]

@@ -37,19 +37,24 @@ class Book:
         return float((cash + value).sum())
 
 
-def decompose(book: Book) -> tuple[ImpactPart, ...]:
-    """Parts that add up to the equity change: what was held moved, what was traded cost, fees, funding.
+def flows(book: Book) -> dict[str, FloatArray]:
+    """Gains per column by factor; together they are the equity change of that column.
 
     Holding q through a move of the mid gains q * (mid - previous); trading x at a price p instead of the mid
     gains x * (mid - p), which is the spread and slippage paid.
     """
     cost = np.where(book.traded != 0, book.traded * (book.mid - book.price), 0.0)
-    amounts = {
+    return {
         "price move": book.position * (book.mid - book.previous),
         "spread and slippage": cost,
         "fees": -book.fees,
         "funding": book.funding,
     }
+
+
+def decompose(book: Book) -> tuple[ImpactPart, ...]:
+    """Parts that add up to the equity change: what was held moved, what was traded cost, fees, funding."""
+    amounts = flows(book)
     return tuple(
         ImpactPart(label="factor", value=name, amount=float(amount.sum())) for name, amount in amounts.items()
     )

@@ -12,10 +12,11 @@ from agent.evidence.record import LogFinding, Signal
 from agent.places import place
 from agent.vocabulary import KINDS
 from domain.evidence import Evidence, EvidenceKind, Interval, TimeWindow
-from domain.money import Impact, format_money
+from domain.money import Impact, ImpactPart, format_money
 from domain.series import SeriesKey
 
 MAX_QUOTED = 300
+MAX_SLICES = 6
 FAMILIES = {"pnl": "PnL", "log": "log volume", "other": "other"}
 TOLD_LABELS = frozenset({"venue", "symbol", "level", "host"})
 
@@ -156,9 +157,12 @@ def note_impact(book: Notebook, impact: Impact, series: Sequence[str]) -> str:
     """What it cost, with the interval, and which slices it came from."""
     money = format_money(impact.amount, impact.unit)
     low, high = format_money(impact.low, impact.unit), format_money(impact.high, impact.unit)
+    rate = (
+        "" if impact.per_hour is None else f", of late {format_money(impact.per_hour, impact.unit)} per hour"
+    )
     identifier = book.note(
         "impact",
-        f"PnL is {money} against its expected path (90% interval {low} to {high}).",
+        f"PnL is {money} against its expected path (90% interval {low} to {high}){rate}.",
         series=tuple(series[:10]),
         value=impact.amount,
         unit=impact.unit,
@@ -167,15 +171,26 @@ def note_impact(book: Notebook, impact: Impact, series: Sequence[str]) -> str:
     for label in dict.fromkeys(part.label for part in impact.by):
         parts = [part for part in impact.by if part.label == label]
         if len(parts) > 1:
-            text = ", ".join(f"{part.value} {format_money(part.amount, impact.unit)}" for part in parts[:4])
             book.note(
                 "attribution",
-                f"By {label}: {text}; unexplained {format_money(impact.unexplained, impact.unit)}.",
+                f"By {label}: {_slices(parts, impact.unit)};"
+                f" unexplained {format_money(impact.unexplained, impact.unit)}.",
                 value=sum(part.amount for part in parts),
                 unit=impact.unit,
                 parameters={part.value: round(part.amount, 6) for part in parts[:20]},
             )
     return identifier
+
+
+def _slices(parts: Sequence[ImpactPart], unit: str) -> str:
+    """The largest slices by name and all others as one, so that what is read adds up."""
+    shown, rest = (
+        (parts, ()) if len(parts) <= MAX_SLICES else (parts[: MAX_SLICES - 1], parts[MAX_SLICES - 1 :])
+    )
+    told = [f"{part.value} {format_money(part.amount, unit)}" for part in shown]
+    if rest:
+        told.append(f"{len(rest)} others {format_money(sum(part.amount for part in rest), unit)}")
+    return ", ".join(told)
 
 
 def note_log(book: Notebook, finding: LogFinding) -> str:

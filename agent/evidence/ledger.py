@@ -1,6 +1,7 @@
 """Gathers the ledger of a case: every fact with its statistic, before a word is written about it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent.evidence import context, facts
@@ -8,6 +9,7 @@ from agent.evidence.attribution import impact_of_case
 from agent.evidence.blank import blank_ledger, holds_data
 from agent.evidence.case import Case
 from agent.evidence.changes import changed_at
+from agent.evidence.factors import set_apart
 from agent.evidence.logs import TemplateShift, about, template_shifts
 from agent.evidence.measured import Measured, measure_case
 from agent.evidence.ranking import Ranked, rank_components
@@ -31,6 +33,8 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     if not holds_data(case):
         window = case.window
         return blank_ledger(case.targets, case.start, case.end, window.step_s, len(window.series))
+    rest, parts = set_apart(case.window)
+    case = replace(case, window=rest)
     measured = measure_case(case, settings)
     window = measured.window
     onset = window.time_at(measured.onset.column)
@@ -41,7 +45,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     )
     book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
     facts.note_onset(book, measured)
-    impact, money_series = impact_of_case(measured, settings)
+    impact, money_series = impact_of_case(measured, settings, parts)
     if impact is not None:
         facts.note_impact(book, impact, money_series)
     signals = note_signals(book, measured, ranked, settings)

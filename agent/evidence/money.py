@@ -10,6 +10,8 @@ from domain.series import FloatArray, Series
 
 DIMENSIONS = ("strategy", "venue", "symbol")
 EXPECTATION_MINUTES = 60
+# What an incident costs per hour is told by its newest half hour.
+RATE_MINUTES = 30
 # 90 % of a standard normal lies within this many standard deviations.
 _NORMAL_90 = 1.645
 
@@ -18,12 +20,14 @@ _NORMAL_90 = 1.645
 class Deviation:
     """Observed minus expected sum of one flow series over the window, with its standard error.
 
-    `known` is false where there are too few samples to expect anything by, or none to compare with it.
+    `mean` is what was expected per column. `known` is false where there are too few samples to expect
+    anything by, or none to compare with it.
     """
 
     amount: float
     error: float
     expected: float
+    mean: float = 0.0
     known: bool = True
 
 
@@ -52,6 +56,7 @@ def deviation(values: FloatArray, first: int, last: int, samples: int) -> Deviat
         amount=float(observed.sum()) - mean * count,
         error=_block_error(history, min(width, max(len(history) // 4, 1)), count, samples),
         expected=mean * count,
+        mean=mean,
     )
 
 
@@ -93,10 +98,8 @@ def impact_of(
     samples = expectation_samples(series[0].step_s)
     leaves = [i for i in range(len(series)) if i != total]
     each = {i: deviation(values[i], first, last, samples) for i in leaves}
-    if total is not None:
-        whole = deviation(values[total], first, last, samples)
-    else:
-        whole = deviation(_sum_of(values[leaves]), first, last, samples)
+    gains = values[total] if total is not None else _sum_of(values[leaves])
+    whole = deviation(gains, first, last, samples)
     if not whole.known:
         return None
     half = _NORMAL_90 * inflation * whole.error
@@ -111,7 +114,15 @@ def impact_of(
         unit=unit,
         by=by,
         unexplained=whole.amount - explained if by else 0.0,
+        per_hour=_per_hour(gains[first:last], whole.mean, series[0].step_s),
     )
+
+
+def _per_hour(gains: FloatArray, mean: float, step_s: int) -> float | None:
+    """Gains beyond the expected mean per column, as a rate over the newest half hour."""
+    newest = gains[-max(RATE_MINUTES * 60 // step_s, 1) :]
+    newest = newest[np.isfinite(newest)]
+    return float(newest.mean() - mean) * 3600 / step_s if len(newest) else None
 
 
 def _sum_of(values: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """The six steps and the summary in words; every number comes from the ledger."""
 
+import re
 from collections.abc import Sequence
 
 from agent.evidence.facts import in_words
@@ -139,8 +140,20 @@ def determination(investigation: Investigation) -> str:
     if rival is not None:
         text += f" Next: {rival.title} ({percent(rival.confidence)})."
     if first.separating_check:
-        text += f" To tell them apart: {first.separating_check}"
+        text += (
+            f" To tell them apart: {first.separating_check}{_split_of_money(ledger, first.separating_check)}"
+        )
     return text
+
+
+def _split_of_money(ledger: Ledger, check: str) -> str:
+    """Where the split of PnL that a check asks for stands, or what it cannot be made from."""
+    if not re.search(r"\bsplit pnl\b", check, re.IGNORECASE):
+        return ""
+    split = next((one for one in of_kind(ledger, "attribution") if "By factor" in one.statement), None)
+    if split is not None:
+        return f" That split is [{split.id}]."
+    return " No fees, funding or fills are held to split it by."
 
 
 def path_to_target(ledger: Ledger, component: str | None) -> list[str]:
@@ -184,7 +197,10 @@ def _money(ledger: Ledger) -> str:
         return f"No PnL impact can be computed; {ledger.significant} series moved {since}{where}."
     low, high = format_money(impact.low, impact.unit), format_money(impact.high, impact.unit)
     amount = format_money(impact.amount, impact.unit)
-    return f"{amount} against expectation {since}{where} (90% interval {low} to {high})."
+    rate = (
+        "" if impact.per_hour is None else f", of late {format_money(impact.per_hour, impact.unit)} per hour"
+    )
+    return f"{amount} against expectation {since}{where} (90% interval {low} to {high}){rate}."
 
 
 def _verdict(investigation: Investigation) -> str:
