@@ -23,14 +23,19 @@ def as_text(answer: Answer, source: str) -> str:
     return text
 
 
-def as_json(answer: Answer, source: str) -> Mapping[str, Any]:
-    """The body as a JSON object; raises SourceError where it is anything else."""
+def as_document(answer: Answer, source: str) -> object:
+    """The body as JSON of any kind; raises SourceError where it is none."""
     text = as_text(answer, source)
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         shown = clean_text(text, _SHOWN)
         raise SourceError(source, f"the answer is not JSON; it starts with {shown!r}") from None
+
+
+def as_json(answer: Answer, source: str) -> Mapping[str, Any]:
+    """The body as a JSON object; raises SourceError where it is anything else."""
+    document = as_document(answer, source)
     if not isinstance(document, dict):
         raise SourceError(source, f"the answer is a JSON {type(document).__name__}, not an object")
     return document

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 
 from collectors.collector import Collector
+from collectors.exchange.settings import ExchangeSource
 from collectors.settings_desk import DeskSource
+from collectors.settings_json import JsonSource
 
 
 def desk_collector(settings: DeskSource, environ: Mapping[str, str]) -> Collector:
     """The collector of a desk's source; raises ConfigurationError as `build_collector` does."""
     # ruff: noqa: PLC0415 - ccxt, yfinance and pyarrow are loaded only where they are used
-    from collectors.exchange.collector import ExchangeCollector
+    match settings:
+        case ExchangeSource():
+            from collectors.exchange.collector import ExchangeCollector
 
-    return ExchangeCollector.of(settings, environ)
+            return ExchangeCollector.of(settings, environ)
+        case JsonSource():
+            from collectors.json_numbers import JsonCollector
+
+            return JsonCollector.of(settings, environ)

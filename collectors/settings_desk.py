@@ -1,5 +1,6 @@
 """The sources of a trading desk: venues, numbers over JSON, equities, fills."""
 
 from collectors.exchange.settings import ExchangeSource
+from collectors.settings_json import JsonSource
 
-DeskSource = ExchangeSource
+DeskSource = ExchangeSource | JsonSource

@@ -45,7 +45,7 @@ class Quotes:
             turnover = None if base is None else base * last
         note = partial(self._note, contract.symbol, clocks, intake)
         if "bars" not in self._settings.feeds:
-            note("price", last)
+            note("price", last, contract.quote)
         name, unit = contract.money("volume_24h")
         note(name, turnover, unit)
         self._last[contract.symbol] = last
@@ -71,7 +71,7 @@ class Quotes:
         above = sum(contract.worth_one(amount, price) for price, amount in asks if price <= mid + reach)
         note = partial(self._note, contract.symbol, clocks, intake)
         if not {"bars", "ticker"} & set(self._settings.feeds):
-            note("price", mid)
+            note("price", mid, contract.quote)
         note("spread_bps", (ask - bid) / mid * BPS, "bps")
         name, unit = contract.money("depth")
         note(name, below + above, unit)

@@ -87,6 +87,7 @@ class VenueSession:
         self.cookies: dict[str, str] = {}
         self.deadline = 0.0
         self.last_headers: Mapping[str, str] = {}
+        self.last_status = 0
         self._source = source
         self._guard = guard
         self._max_bytes = max_bytes
@@ -167,7 +168,7 @@ class VenueSession:
             response = client.send(request, stream=True)
             self._streams = {address: watchdog.stream}
             try:
-                self.last_headers = response.headers
+                self.last_headers, self.last_status = response.headers, response.status_code
                 self._check(response, shown)
                 body = Body(self._source, shown, self._max_bytes).read(response)
             finally:

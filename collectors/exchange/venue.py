@@ -19,6 +19,7 @@ from domain.errors import ConfigurationError, SourceError
 _STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 _SAID = re.compile(r'"(?:retMsg|ret_msg|msg|message|error|label)"\s*:\s*"([^"]{1,200})"')
 _WAIT_S = 30.0
+_NOT_FOUND = frozenset({404, 405, 406})
 _TYPES = frozenset({"spot", "linear", "inverse", "option"})
 
 
@@ -133,7 +134,7 @@ class Venue:
         reason = f"{what} was refused ({type(error).__name__}){quoted}"
         if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
             return SourceError(name, reason, retry_after=self._asked_to_wait())
-        if isinstance(error, ccxt.ExchangeNotAvailable | ccxt.RequestTimeout | ccxt.InvalidNonce):
+        if isinstance(error, ccxt.NetworkError) and self._session.last_status not in _NOT_FOUND:
             return SourceError(name, reason)
         if isinstance(error, ccxt.AuthenticationError):
             return SourceError(name, reason, permanent=True)
