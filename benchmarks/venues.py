@@ -155,7 +155,8 @@ def show(venue: str, symbol: str, feed: str, now: datetime, pages: list[Collecte
     for metric, found in rows.items():
         at, value, unit = found[-1]
         print(
-            f"{venue:12} {symbol:15} {feed:13} {metric:26} {len(found):4} {value:>22,.6f} {unit:6} {at:%Y-%m-%d %H:%M:%S}"
+            f"{venue:12} {symbol:15} {feed:13} {metric:24} {len(found):4} {value:>22,.6f} {unit:6} "
+            f"{at:%Y-%m-%d %H:%M:%S}"
         )
     for note in dict.fromkeys(note for page in pages for note in page.notes):
         print(f"{venue:12} {symbol:15} {feed:13} note: {note}")
