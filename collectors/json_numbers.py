@@ -97,7 +97,9 @@ class _Reader:
             return
         labels = {name: path.search(row) for name, path in self._labels.items()}
         named = {
-            name: str(value)[:_LONGEST_LABEL] for name, value in labels.items() if value not in {None, ""}
+            name: str(value)[:_LONGEST_LABEL]
+            for name, value in labels.items()
+            if isinstance(value, str | int | float) and value != ""
         }
         value = read_number(found)
         if value is None:

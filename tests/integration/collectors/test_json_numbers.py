@@ -63,7 +63,7 @@ def test_rows_become_series_by_their_labels(server: RawServer) -> None:
         {"s": "mm", "v": {"used": 0.5}, "on": True},
         {"s": "arb", "v": {"used": "0.75"}, "on": True},
         {"s": "old", "v": {"used": 0.9}, "on": False},
-        {"s": None, "v": {"used": 1}, "on": True},
+        {"s": ["x"], "v": {"used": 1}, "on": True},
     ]
     server.respond = reply_json({"limits": rows})
     page = read(
