@@ -69,11 +69,16 @@ def _is_desk(measured: Measured, row: int) -> bool:
 
 
 def _with_factors(impact: Impact, parts: Sequence[ImpactPart]) -> Impact:
-    """The impact with its split by factor; what the factors leave of it is a part as well."""
+    """The impact with its split by factor; what the factors leave of it is a part as well.
+
+    An estimate that leaves more than it explains tells nothing and is left out.
+    """
     if not parts:
         return impact
     rest = impact.amount - impact.unexplained - sum(part.amount for part in parts)
     told = sorted(parts, key=lambda part: (-abs(part.amount), part.value))
+    if parts[0].label == ESTIMATED and abs(rest) > sum(abs(part.amount) for part in parts):
+        return impact
     if abs(rest) > NOTHING * max(abs(impact.amount), *(abs(part.amount) for part in parts)):
         told.append(ImpactPart(label=parts[0].label, value="everything else", amount=rest))
     return impact.model_copy(update={"by": (*impact.by, *told)})

@@ -17,6 +17,7 @@ from domain.series import SeriesKey
 
 MAX_QUOTED = 300
 MAX_SLICES = 6
+HARDLY_ANY = 0.5
 FAMILIES = {"pnl": "PnL", "log": "log volume", "other": "other"}
 TOLD_LABELS = frozenset({"venue", "symbol", "level", "host"})
 
@@ -197,11 +198,12 @@ def note_log(book: Notebook, finding: LogFinding) -> str:
     """That a log template burst, appeared or vanished; the template itself stays quoted."""
     what = "A new" if finding.is_new else "A known"
     level = finding.level.lower() or "log"
-    who, seen, due = place(finding.component), plain(finding.observed), plain(finding.expected)
+    who, seen = place(finding.component), plain(finding.observed)
+    due = f"{plain(finding.expected)} were" if finding.expected >= HARDLY_ANY else "hardly any was"
     if finding.g > 0:
-        text = f"{what} {level} line of {who}: {seen} times where {due} were to be expected."
+        text = f"{what} {level} line of {who}: {seen} times where {due} to be expected."
     else:
-        text = f"A usual {level} line of {who} vanished: {seen} times where {due} were to be expected."
+        text = f"A usual {level} line of {who} vanished: {seen} times where {due} to be expected."
     return book.note(
         "log_template",
         text,
