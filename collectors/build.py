@@ -19,7 +19,7 @@ from collectors.settings import (
 )
 from collectors.settings_base import HttpSource
 from collectors.settings_desk import DeskSource
-from collectors.settings_logs import LogSource
+from collectors.settings_logs import JournalSource, LogSource, LokiSource
 from collectors.settings_news import NewsSource
 from domain.errors import SourceError
 
@@ -62,7 +62,7 @@ def build_collector(
 
 
 def _http_collector(
-    settings: PrometheusSource | OpenMetricsSource | NewsSource, environ: Mapping[str, str]
+    settings: PrometheusSource | OpenMetricsSource | NewsSource | LokiSource, environ: Mapping[str, str]
 ) -> Collector:
     match settings:
         case PrometheusSource():
@@ -77,9 +77,13 @@ def _http_collector(
             from collectors.news import NewsCollector
 
             return NewsCollector.of(settings, environ)
+        case LokiSource():
+            from collectors.loki import LokiCollector
+
+            return LokiCollector.of(settings, environ)
 
 
-def _local_collector(settings: HostSource | CsvSource | LogSource) -> Collector:
+def _local_collector(settings: HostSource | CsvSource | LogSource | JournalSource) -> Collector:
     match settings:
         case HostSource():
             from collectors.host import HostCollector
@@ -93,6 +97,10 @@ def _local_collector(settings: HostSource | CsvSource | LogSource) -> Collector:
             from collectors.logs import LogCollector
 
             return LogCollector(settings)
+        case JournalSource():
+            from collectors.journal import JournalCollector
+
+            return JournalCollector(settings)
 
 
 def build_runner(

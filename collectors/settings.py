@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from collectors.gate import TimeUnit
 from collectors.settings_base import HttpSource, SourceBase, TimeZone
 from collectors.settings_desk import DeskSource
-from collectors.settings_logs import LogSource
+from collectors.settings_logs import JournalSource, LogSource, LokiSource
 from collectors.settings_news import NewsSource
 from domain.series import SeriesKind, SourceName
 
@@ -161,6 +161,8 @@ SourceSettings = Annotated[
     | HostSource
     | CsvSource
     | LogSource
+    | JournalSource
+    | LokiSource
     | NewsSource
     | DeskSource,
     Field(discriminator="kind"),

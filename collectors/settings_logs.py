@@ -109,7 +109,7 @@ class LokiSource(HttpSource, LogCounting):
         description="Order in which pages are asked for; `backward` where only that is served.",
     )
     page_lines: int = Field(
-        default=5_000, ge=1, le=100_000, description="Lines per request; the server's limit."
+        default=5_000, ge=2, le=100_000, description="Lines per request; the server's limit."
     )
     component_labels: tuple[str, ...] = Field(
         default=("component", "service_name", "app", "job", "container", "unit"),

@@ -19,7 +19,7 @@ from collectors.settings import (
     SqlSource,
 )
 from collectors.settings_base import HttpSource, SourceBase
-from collectors.settings_logs import LogSource
+from collectors.settings_logs import JournalSource, LogSource, LokiSource
 from collectors.settings_news import NewsSource
 
 DOCS = Path(__file__).parents[3] / "docs" / "sources"
@@ -30,6 +30,8 @@ KINDS: dict[str, tuple[type[BaseModel], ...]] = {
     "host": (HostSource,),
     "csv": (CsvSource,),
     "logs": (LogSource,),
+    "journald": (JournalSource,),
+    "loki": (LokiSource,),
     "news": (NewsSource,),
 }
 SHARED = set(HttpSource.model_fields) | {"kind"}
@@ -53,7 +55,7 @@ def page(kind: str) -> str:
 def test_every_key_of_a_kind_is_explained(kind: str) -> None:
     for model in KINDS[kind]:
         own = set(model.model_fields) - (SHARED if issubclass(model, SourceBase) else set())
-        if kind in {"sql", "host", "csv", "logs"}:
+        if kind in {"sql", "host", "csv", "logs", "journald"}:
             own |= set(model.model_fields) - set(SourceBase.model_fields) - {"kind"}
         missing = [name for name in sorted(own) if f"| `{name}` |" not in page(kind)]
         assert not missing, missing
