@@ -1,9 +1,10 @@
 """Slack's Block Kit: a notice as blocks, within all of Slack's limits."""
 
+import re
 from typing import Any
 
 from alerts.notice import Notice
-from alerts.summary import Candidate, Movement, Summary, clock_time, duration
+from alerts.summary import Candidate, Movement, Summary, Verdict, clock_time, duration
 from alerts.text import code, cut, cut_escaped, escape, heading, mrkdwn
 from domain.anomaly import Severity
 
@@ -22,8 +23,15 @@ DIAGNOSE_AGAIN = "incident.diagnose"
 CORRECT = "diagnosis.correct"
 WRONG = "diagnosis.wrong"
 OPEN = "incident.open"
+SNOOZES: tuple[tuple[str, int], ...] = (
+    ("30 minutes", 1_800),
+    ("2 hours", 7_200),
+    ("8 hours", 28_800),
+    ("24 hours", 86_400),
+)
 
 Block = dict[str, Any]
+_SLACK_USER = re.compile(r"slack:([UW][A-Z0-9]{2,30})", re.ASCII)
 
 
 def render(notice: Notice, *, marked: bool, buttons: bool = True) -> dict[str, Any]:
@@ -36,7 +44,7 @@ def render(notice: Notice, *, marked: bool, buttons: bool = True) -> dict[str, A
     """
     blocks = _digest(notice) if notice.digest else _incident(notice, buttons=buttons)
     if marked:
-        blocks.insert(1, _context(POSSIBLE_REPEAT))
+        blocks.insert(1, context(POSSIBLE_REPEAT))
     return {"text": fallback(notice, marked=marked), "blocks": fit(blocks)}
 
 
@@ -65,7 +73,7 @@ def fit(blocks: list[Block]) -> list[Block]:
     for block in body:
         total += _size(block)
         if total > MAX_TOTAL or len(kept) >= MAX_BLOCKS - 2:
-            kept.append(_context("Cut to what Slack shows; the rest is on the dashboard."))
+            kept.append(context("Cut to what Slack shows; the rest is on the dashboard."))
             break
         kept.append(block)
     return [*kept, last]
@@ -86,7 +94,7 @@ def _incident(notice: Notice, *, buttons: bool) -> list[Block]:
         steps = "\n".join(f"{n}. {mrkdwn(text, 400)}" for n, text in enumerate(first.actions, 1))
         blocks.append(_section(f"*First actions*\n{steps}"))
     if joined:
-        again = "\n".join(_line(one) for one in joined[-10:])
+        again = "\n".join(line_of(one) for one in joined[-10:])
         blocks.append(_section(f"*Again within the cooldown* ({len(joined)})\n{again}"))
     blocks.append(_buttons(first) if buttons else _link(first))
     return blocks
@@ -97,13 +105,13 @@ def _digest(notice: Notice) -> list[Block]:
     blocks: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": cut(line, MAX_HEADER), "emoji": False}}
     ]
-    lines = [_line(one) for one in notice.summaries]
+    lines = [line_of(one) for one in notice.summaries]
     shown = _fitting(lines, MAX_TOTAL - 4_000)
-    blocks.extend(_sections(lines[:shown]))
+    blocks.extend(sections(lines[:shown]))
     if rest := [escape(one.incident_id) for one in notice.summaries[shown:]]:
-        blocks.extend(_sections(_packed("Also: ", rest)))
+        blocks.extend(sections(_packed("Also: ", rest)))
     page = notice.summaries[0].url.rsplit("/incidents/", 1)[0]
-    blocks.append(_context(f"<{escape(page)}/|Open the dashboard>"))
+    blocks.append(context(f"<{escape(page)}/|Open the dashboard>"))
     return blocks
 
 
@@ -111,9 +119,11 @@ def _fields(summary: Summary, notice: Notice) -> Block:
     until = summary.ended_at or notice.now
     state = {
         "open": "Open",
-        "acknowledged": f"Acknowledged by {mrkdwn(summary.assignee or 'somebody', 80)}",
+        "acknowledged": f"Acknowledged by {person(summary.assignee or 'somebody')}",
         "resolved": "Resolved",
     }[summary.status]
+    if summary.status != "resolved" and summary.snoozed_until and summary.snoozed_until > notice.now:
+        state += f", snoozed until {clock_time(summary.snoozed_until)}"
     facts = [
         f"*Severity*\n{summary.severity}",
         f"*Since*\n{clock_time(summary.since)} ({duration(summary.since, until)})",
@@ -127,8 +137,8 @@ def _fields(summary: Summary, notice: Notice) -> Block:
 
 def _moved(summary: Summary) -> str:
     lines = [_movement(one) for one in summary.moved]
-    if summary.sparkline:
-        lines.insert(0, f"`{summary.sparkline}`")
+    if trend := summary.trend:
+        lines.insert(0, f"`{trend.bars}` {code(trend.series, 240)} from {trend.low} to {trend.high}")
     if summary.moved_more:
         lines.append(f"and {summary.moved_more} more")
     return "*What moved*\n" + "\n".join(lines)
@@ -143,13 +153,30 @@ def _diagnosed(summary: Summary) -> str:
         lines = [f"*Likely cause*\n{_candidate(summary.cause)}"]
         if summary.rivals:
             lines.append("Rivals: " + "; ".join(_candidate(one) for one in summary.rivals))
+        if summary.verdict:
+            lines.append(_verdict(summary.verdict))
         return "\n".join(lines)
     if not summary.undecided:
         return ""
     lines = [f"*Cause*\n{escape(summary.undecided)}"]
     if summary.rivals:
         lines.append("Candidates: " + "; ".join(_candidate(one) for one in summary.rivals))
+    if summary.verdict:
+        lines.append(_verdict(summary.verdict))
     return "\n".join(lines)
+
+
+def _verdict(verdict: Verdict) -> str:
+    said = {"correct": "Confirmed", "incorrect": "Judged wrong"}.get(verdict.said, "Judged partly right")
+    cause = f": it was {mrkdwn(verdict.cause.replace('_', ' '), 100)}" if verdict.cause else ""
+    return f"_{said} by {person(verdict.author)}{cause}_"
+
+
+def person(name: str) -> str:
+    """A name as text; somebody known by an id of Slack's is shown by the name that Slack has."""
+    if found := _SLACK_USER.fullmatch(name):
+        return f"<@{found[1]}>"
+    return mrkdwn(name, 80)
 
 
 def _candidate(candidate: Candidate) -> str:
@@ -157,7 +184,7 @@ def _candidate(candidate: Candidate) -> str:
     return f"{mrkdwn(candidate.title, 300)}{where}, {candidate.percent} %"
 
 
-def _line(summary: Summary) -> str:
+def line_of(summary: Summary) -> str:
     """One incident in a list, with its own link."""
     name = f"<{escape(summary.url)}|{escape(summary.incident_id)}>"
     money = f", {escape(summary.money.split(' (')[0])}" if summary.money else ""
@@ -186,13 +213,22 @@ def _buttons(summary: Summary) -> Block:
         buttons.append(_button("Correct", CORRECT, summary.diagnosis_id))
         buttons.append(_button("Wrong", WRONG, summary.diagnosis_id))
     if summary.status != "resolved":
-        buttons.append(_button("Snooze", SNOOZE, summary.incident_id))
+        buttons.append(_snooze(summary.incident_id))
     buttons.append({**_button("Open in dashboard", OPEN, summary.incident_id), "url": summary.url})
     return {"type": "actions", "block_id": f"incident:{summary.incident_id}"[:255], "elements": buttons}
 
 
 def _link(summary: Summary) -> Block:
-    return _context(f"<{escape(summary.url)}|Open in dashboard>")
+    return context(f"<{escape(summary.url)}|Open in dashboard>")
+
+
+def _snooze(incident_id: str) -> Block:
+    options = [
+        {"text": {"type": "plain_text", "text": words, "emoji": False}, "value": f"{incident_id}:{seconds}"}
+        for words, seconds in SNOOZES
+    ]
+    placeholder = {"type": "plain_text", "text": "Snooze", "emoji": False}
+    return {"type": "static_select", "action_id": SNOOZE, "placeholder": placeholder, "options": options}
 
 
 def _button(label: str, action: str, value: str) -> Block:
@@ -204,7 +240,8 @@ def _section(text: str) -> Block:
     return {"type": "section", "text": _mrkdwn(cut_escaped(text, MAX_SECTION))}
 
 
-def _context(text: str) -> Block:
+def context(text: str) -> Block:
+    """Small print."""
     return {"type": "context", "elements": [_mrkdwn(cut_escaped(text, MAX_SECTION))]}
 
 
@@ -213,7 +250,8 @@ def _mrkdwn(text: str) -> Block:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _sections(lines: list[str]) -> list[Block]:
+def sections(lines: list[str]) -> list[Block]:
+    """Lines of markup in as few blocks as hold them; each line must fit one."""
     blocks: list[Block] = []
     while lines:
         n = max(_fitting(lines, MAX_SECTION), 1)

@@ -58,6 +58,10 @@ class Decider:
         """The rows to store with a diagnosis of the incident that has just finished."""
         return self._decide(incident, anomalies, incident, Reason.DIAGNOSIS_READY)
 
+    def judged(self, incident: Incident, anomalies: Sequence[Anomaly]) -> Sequence[AlertIntent]:
+        """The rows to store after a person judged the diagnosis."""
+        return self._decide(incident, anomalies, incident, Reason.JUDGED)
+
     def _decide(
         self,
         incident: Incident,

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, Self
 
 from domain.anomaly import Anomaly, Severity
 from domain.diagnosis import Diagnosis
+from domain.feedback import Feedback
 from domain.incident import Incident
 from domain.timestamps import format_rfc3339, parse_rfc3339
 
@@ -191,12 +192,18 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that can be told about one incident now. `sparkline` is the leading series, oldest value first."""
+    """All that can be told about one incident now.
+
+    `sparkline` is what the series `sparkline_of` was of late, oldest value first; `verdicts` is what people
+    say about the diagnosis.
+    """
 
     incident: Incident
     anomalies: tuple[Anomaly, ...] = ()
     diagnosis: Diagnosis | None = None
     sparkline: tuple[float, ...] = ()
+    sparkline_of: str = ""
+    verdicts: tuple[Feedback, ...] = ()
 
 
 class Stories(Protocol):

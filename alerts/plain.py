@@ -47,6 +47,9 @@ def _story(summary: Summary, notice: Notice) -> list[str]:
     if summary.moved:
         lines += ["", "What moved:"]
         lines += [f"- {inert_name(one.series, 300)}: {one.change}" for one in summary.moved]
+        lines += [f"and {summary.moved_more} more"] if summary.moved_more else []
+    if trend := summary.trend:
+        lines += ["", f"{trend.bars}  {inert_name(trend.series, 300)} from {trend.low} to {trend.high}"]
     lines += _diagnosed(summary)
     if summary.actions:
         lines += ["", "First actions:"]

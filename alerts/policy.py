@@ -31,6 +31,8 @@ class Reason(StrEnum):
     RESOLVED = "resolved"
     ACKNOWLEDGED = "acknowledged"
     DIAGNOSIS_READY = "diagnosis_ready"
+    JUDGED = "judged"
+    SNOOZE_SET = "snooze_set"
     GREW = "grew"
 
     COOLDOWN = "cooldown"
@@ -255,6 +257,8 @@ def what_changed(incident: Incident, previous: Incident | None) -> Reason:
         return Reason.SEVERITY_ROSE
     if incident.diagnosis_id != previous.diagnosis_id:
         return Reason.DIAGNOSIS_READY
+    if incident.snoozed_until != previous.snoozed_until:
+        return Reason.SNOOZE_SET
     grew = len(incident.anomaly_ids) > len(previous.anomaly_ids) or incident.impact != previous.impact
     return Reason.GREW if grew else Reason.UNCHANGED
 

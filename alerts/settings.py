@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from alerts.receivers.email import EmailSettings
 from alerts.receivers.pagerduty import PagerDutySettings
-from alerts.receivers.slack import SlackSettings
 from alerts.receivers.webhook import WebhookSettings
+from alerts.slack.settings import SlackSettings
 from domain.anomaly import Severity
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -19,6 +19,7 @@ SECRET_KEYS = (
     "slack.bot_token",
     "slack.webhook_url",
     "slack.signing_secret",
+    "slack.app_token",
     "email.password",
     "pagerduty.routing_key",
 )

@@ -1,5 +1,6 @@
 """What a message says about an incident, before any channel's markup."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from domain.incident import Incident, lead_anomaly
 from domain.money import Impact, format_money
 
 MOVED_SHOWN = 5
+MANY_SIGMAS = 60
 RIVALS_SHOWN = 2
 ACTIONS_SHOWN = 3
 _UNFINISHED = {
@@ -42,6 +44,25 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """The leading series of late, as bars, oldest value first, with its lowest and highest value."""
+
+    series: str
+    bars: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a person said about the diagnosis; `said` is a verdict of feedback, `cause` what it really was."""
+
+    author: str
+    said: str
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """All texts are unescaped; titles, names, causes and actions are untrusted.
 
@@ -65,7 +86,9 @@ class Summary:
     actions: tuple[str, ...]
     diagnosis_id: str | None
     url: str
-    sparkline: str
+    trend: Trend | None = None
+    snoozed_until: datetime | None = None
+    verdict: Verdict | None = None
 
 
 def summarise(story: Story, dashboard_url: str) -> Summary:
@@ -74,6 +97,10 @@ def summarise(story: Story, dashboard_url: str) -> Summary:
     ordered = sorted(
         story.anomalies, key=lambda one: (-severity_rank(one.severity), -one.score, one.timestamp, one.key)
     )
+    worst: dict[str, Movement] = {}
+    for one in map(_movement, ordered):
+        worst.setdefault(one.series, one)
+    moved = list(worst.values())
     impact = incident.impact or (diagnosis.impact if diagnosis else None)
     cause, rivals = _causes(diagnosis)
     return Summary(
@@ -84,8 +111,8 @@ def summarise(story: Story, dashboard_url: str) -> Summary:
         since=incident.started_at,
         ended_at=incident.ended_at,
         assignee=incident.assignee,
-        moved=tuple(_movement(one) for one in ordered[:MOVED_SHOWN]),
-        moved_more=max(len(ordered) - MOVED_SHOWN, 0),
+        moved=tuple(moved[:MOVED_SHOWN]),
+        moved_more=max(len(moved) - MOVED_SHOWN, 0),
         money=_money(impact),
         cause=cause,
         rivals=rivals,
@@ -93,8 +120,26 @@ def summarise(story: Story, dashboard_url: str) -> Summary:
         actions=_actions(diagnosis),
         diagnosis_id=diagnosis.id if diagnosis and diagnosis.status == "done" else None,
         url=f"{dashboard_url.rstrip('/')}/incidents/{incident.id}",
-        sparkline=sparkline(story.sparkline),
+        trend=_trend(story),
+        snoozed_until=incident.snoozed_until,
+        verdict=_verdict(story),
     )
+
+
+def _trend(story: Story) -> Trend | None:
+    bars = sparkline(story.sparkline)
+    shown = [one for one in story.sparkline[-_SPARK_WIDTH:] if math.isfinite(one)]
+    if not bars:
+        return None
+    return Trend(story.sparkline_of, bars, number(min(shown)), number(max(shown)))
+
+
+def _verdict(story: Story) -> Verdict | None:
+    """The newest one that stands."""
+    if not story.verdicts:
+        return None
+    last = story.verdicts[-1]
+    return Verdict(last.author, last.verdict, last.actual_cause)
 
 
 def group_of(anomalies: Sequence[Anomaly], incident: Incident) -> str:
@@ -125,7 +170,7 @@ def duration(start: datetime, end: datetime) -> str:
 def sparkline(values: Sequence[float]) -> str:
     """The last values as bars; a gap (NaN) is a blank, and a constant is a low line."""
     recent = values[-_SPARK_WIDTH:]
-    finite = [one for one in recent if one == one and abs(one) != float("inf")]  # noqa: PLR0124 - NaN
+    finite = [one for one in recent if math.isfinite(one)]
     if len(finite) < 2:
         return ""
     low, high = min(finite), max(finite)
@@ -148,8 +193,15 @@ def _movement(anomaly: Anomaly) -> Movement:
     if anomaly.value is not None:
         parts.append(f"{number(anomaly.value)}{_usual(anomaly)}")
     if anomaly.z_score is not None:
-        parts.append(f"{anomaly.z_score:+.1f} sigma")
+        parts.append(_sigmas(anomaly.z_score))
     return Movement(series, ", ".join(parts), anomaly.severity)
+
+
+def _sigmas(z_score: float) -> str:
+    """Beyond some distance a z-score only says that the baseline was calm."""
+    if abs(z_score) > MANY_SIGMAS:
+        return f"over {MANY_SIGMAS} sigma {'up' if z_score > 0 else 'down'}"
+    return f"{z_score:+.1f} sigma"
 
 
 def _usual(anomaly: Anomaly) -> str:

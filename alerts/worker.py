@@ -96,6 +96,10 @@ class OutboxWorker:
         """How each receiver fares."""
         return {name: lane.health for name, lane in self._lanes.items()}
 
+    def alive(self) -> bool:
+        """Whether the worker's thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def run_once(self) -> int:
         """Claim and work off one batch; how many rows were claimed."""
         began = self._real.now()

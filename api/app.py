@@ -24,6 +24,7 @@ from api.limits import Limits
 from api.mcp_door import McpDoor
 from api.metrics import ApiMetrics, MetricsMiddleware
 from api.routes import (
+    alerts,
     anomalies,
     charts,
     chat,
@@ -38,6 +39,7 @@ from api.routes import (
     operations,
     rules,
     series,
+    slack,
     streams,
 )
 from api.service_port import AnalystService
@@ -58,8 +60,10 @@ _ROUTERS = (
     cycles,
     chat,
     operations,
+    alerts,
     health,
     hooks,
+    slack,
     charts,
     pages,
     screens,

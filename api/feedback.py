@@ -41,6 +41,7 @@ def give(door: Doors, caller: Caller, said: Verdict) -> Feedback:
         )
     )
     door.audit(caller, "feedback.given", said.target_id, (None, said.verdict))
+    door.service.alerts.judged(feedback)
     door.service.live.publish("feedback.created", {"id": feedback.id, "target": said.target_id})
     return feedback
 

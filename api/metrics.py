@@ -30,6 +30,8 @@ class ApiMetrics:
         self.cycle_ms = self._gauge("last_cycle_milliseconds", "Duration of the last cycle by step.", "step")
         self.cycle_age = self._gauge("last_cycle_age_seconds", "Time since the last cycle ended.")
         self.streams = self._gauge("streams", "Open event streams.")
+        self.alerts = self._gauge("alerts", "Alerts that were not delivered yet, by state.", "state")
+        self.alert_age = self._gauge("alert_age_seconds", "How long the longest overdue alert waits.")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"analyst_{name}", meaning, labels, registry=self.registry)

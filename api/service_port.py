@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from api.alert_port import AlertDesk
 from api.live import LiveFeed
 from api.settings import Role
 from domain.anomaly import Anomaly
@@ -136,6 +137,10 @@ class AnalystService(Protocol):
     @property
     def live(self) -> LiveFeed:
         """Where cycles, diagnoses and sources announce themselves to open pages."""
+
+    @property
+    def alerts(self) -> AlertDesk:
+        """The delivery of alerts."""
 
     @property
     def step_s(self) -> int:

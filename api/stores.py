@@ -12,7 +12,9 @@ from db.diagnoses import DiagnosisStore
 from db.events import EventStore
 from db.feedback import FeedbackStore
 from db.idempotency import DeliveryStore, IdempotencyStore
+from db.inbox import InboxStore
 from db.incidents import IncidentStore
+from db.outbox import OutboxStore
 from db.rules import RuleStore
 from db.runs import RunStore
 from db.samples import SampleStore
@@ -37,6 +39,8 @@ class Stores:
     deliveries: DeliveryStore
     chats: ChatStore
     audit: AuditStore
+    outbox: OutboxStore
+    inbox: InboxStore
 
     @classmethod
     def of(cls, database: Database) -> Self:
@@ -58,4 +62,6 @@ class Stores:
             deliveries=DeliveryStore(database),
             chats=ChatStore(database),
             audit=AuditStore(database),
+            outbox=OutboxStore(database),
+            inbox=InboxStore(database),
         )

@@ -134,6 +134,22 @@ class OutboxStore:
             ref: str | None = connection.execute(statement).scalar()
         return ref
 
+    def subject_of(self, receiver: str, remote_ref: str) -> str | None:
+        """What the message is about that a receiver calls so, if we know it."""
+        statement = select(_REF.c.subject).where(_REF.c.receiver == receiver, _REF.c.remote_ref == remote_ref)
+        with self._database.read() as connection:
+            subject: str | None = connection.execute(statement.limit(1)).scalar()
+        return subject
+
+    def oldest_waiting(self, now: datetime) -> datetime | None:
+        """Since when the message that is longest overdue waits; None where nothing is."""
+        statement = select(func.min(_OUTBOX.c.not_before)).where(
+            _OUTBOX.c.state.in_(("pending", "claimed")), _OUTBOX.c.not_before <= now
+        )
+        with self._database.read() as connection:
+            oldest: datetime | None = connection.execute(statement).scalar()
+        return oldest
+
     def get(self, message_id: int) -> OutboxMessage:
         """One message; raises NotFound."""
         with self._database.read() as connection:

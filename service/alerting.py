@@ -1,5 +1,6 @@
 """Joins alert policy, the outbox and what is known of an incident."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,15 +17,20 @@ from alerts.receivers.configured import build_receivers, build_targets
 from alerts.settings import AlertSettings
 from alerts.summary import summarise
 from alerts.worker import OutboxWorker
+from api.alert_port import DeliveryState
+from api.service_port import CheckResult
 from db.anomalies import AnomalyFilter, AnomalyStore
 from db.diagnoses import DiagnosisStore
+from db.feedback import FeedbackStore
 from db.incidents import IncidentStore
 from db.outbox import OutboxStore
 from db.records import AlertIntent
 from domain.anomaly import Anomaly
 from domain.diagnosis import Diagnosis
-from domain.errors import NotFound
+from domain.errors import NotFound, NotifyError
+from domain.feedback import Feedback
 from domain.incident import Incident, lead_anomaly
+from service.delivery import delivery_state
 from service.windows import Windows
 
 log = structlog.get_logger()
@@ -38,6 +44,7 @@ class Storyteller:
     incidents: IncidentStore
     anomalies: AnomalyStore
     diagnoses: DiagnosisStore
+    feedback: FeedbackStore
     windows: Windows
 
     def story(self, incident_id: str) -> Story | None:
@@ -47,16 +54,16 @@ class Storyteller:
             return None
         anomalies = self.members(incident)
         diagnosis = self.diagnoses.get(incident.diagnosis_id) if incident.diagnosis_id else None
-        return Story(incident, anomalies, diagnosis, self._sparkline(anomalies))
+        said = self.feedback.of("diagnosis", diagnosis.id) if diagnosis else []
+        lead = lead_anomaly(anomalies).affected_metrics[0] if anomalies else ""
+        return Story(incident, anomalies, diagnosis, self._recent(lead), lead, tuple(said))
 
     def members(self, incident: Incident) -> tuple[Anomaly, ...]:
         """The anomalies of an incident."""
         return tuple(self.anomalies.iterate(AnomalyFilter(incident_id=incident.id)))
 
-    def _sparkline(self, anomalies: Sequence[Anomaly]) -> tuple[float, ...]:
-        if not anomalies:
-            return ()
-        name = lead_anomaly(anomalies).affected_metrics[0]
+    def _recent(self, name: str) -> tuple[float, ...]:
+        """The last values of a series, of those that are held in memory."""
         for step_s in self.windows.steps():
             window = self.windows.view(step_s)
             if window is not None and name in window.positions:
@@ -72,8 +79,9 @@ class Alerting:
         self, settings: AlertSettings, store: OutboxStore, stories: Storyteller, clock: Callable[[], datetime]
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._store = store
-        self._stories = stories
+        self.stories = stories
         receivers = build_receivers(settings)
         self.receivers = {one.name: one for one, _ in receivers}
         self._policy = AlertPolicy(settings, build_targets(receivers, settings), store)
@@ -81,19 +89,30 @@ class Alerting:
 
     def decide(self, now: datetime) -> Callable[..., Sequence[AlertIntent]]:
         """The decisions of one cycle, as storage takes them."""
-        decider = self._decider((one.id for one in self._stories.incidents.open()), now)
+        decider = self._decider((one.id for one in self.stories.incidents.open()), now)
         return lambda incident, anomalies, previous: _stored(decider(incident, anomalies, previous))
 
     def diagnosed(self, diagnosis: Diagnosis, now: datetime) -> Sequence[AlertIntent]:
         """What to tell now that an incident has a diagnosis; stored with the diagnosis."""
         if diagnosis.incident_id is None or not self.receivers:
             return ()
-        before = self._stories.incidents.get(diagnosis.incident_id)
+        before = self.stories.incidents.get(diagnosis.incident_id)
         after = before.model_copy(update={"diagnosis_id": diagnosis.id, "impact": diagnosis.impact})
-        return _stored(self._decider((after.id,), now).diagnosed(after, self._stories.members(before)))
+        return _stored(self._decider((after.id,), now).diagnosed(after, self.stories.members(before)))
 
-    def check(self, name: str, now: datetime) -> None:
-        """Send a test message to one receiver; raises NotifyError."""
+    def check(self, name: str, now: datetime) -> CheckResult:
+        """Send a test message through a receiver; raises NotFound."""
+        if name not in self.receivers:
+            raise NotFound("alert receiver", name)
+        started = time.perf_counter()
+        try:
+            self._test(name, now)
+            ok, answer = True, "a test message was taken"
+        except NotifyError as error:
+            ok, answer = False, error.reason
+        return CheckResult(ok=ok, answer=answer, ms=round((time.perf_counter() - started) * 1000, 1))
+
+    def _test(self, name: str, now: datetime) -> None:
         incident = Incident(
             id="I-0", title="Test message: this receiver works", severity="low", status="open", started_at=now
         )
@@ -114,9 +133,33 @@ class Alerting:
 
     def changed(self, before: Incident, after: Incident, now: datetime) -> None:
         """A person changed an incident: tell it."""
-        intents = self._decider((before.id,), now)(after, self._stories.members(after), before)
+        intents = self._decider((before.id,), now)(after, self.stories.members(after), before)
         self._store.add(_stored(intents), after.id, now)
         self.worker.wake()
+
+    def judged(self, feedback: Feedback) -> None:
+        """A person judged a diagnosis: tell it."""
+        if feedback.kind != "diagnosis" or not self.receivers:
+            return
+        incident_id = self.stories.diagnoses.get(feedback.target_id).incident_id
+        if incident_id is None:
+            return
+        incident, now = self.stories.incidents.get(incident_id), self._clock()
+        intents = self._decider((incident_id,), now).judged(incident, self.stories.members(incident))
+        self._store.add(_stored(intents), incident_id, now)
+        self.worker.wake()
+
+    def delivery(self) -> DeliveryState:
+        """How delivery fares."""
+        return delivery_state(self._store, self.worker, self._clock())
+
+    def try_again(self, name: str) -> int:
+        """Have a receiver's parked messages tried again; raises NotFound."""
+        if name not in self.receivers:
+            raise NotFound("alert receiver", name)
+        count = self._store.unpark(name, self._clock())
+        self.worker.wake()
+        return count
 
     def _decider(self, incident_ids: Iterable[str], now: datetime) -> Decider:
         return self._policy.decider(tuple(incident_ids), now)

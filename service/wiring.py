@@ -37,6 +37,7 @@ from service.pipeline import Pipeline, Stages
 from service.saving import Saver
 from service.scheduler import Scheduler
 from service.settings import Settings
+from service.slack import SlackRoads, attach_slack
 from service.streaming import PushPasses
 from service.transitions import finished, take_over
 from service.upkeep import Upkeep
@@ -57,6 +58,7 @@ class Service:
     parts: Parts
     leader: LeaderLock
     passes: PushPasses
+    slack: SlackRoads
 
     def start(self) -> None:
         """Load the windows, then let the clock run."""
@@ -67,12 +69,14 @@ class Service:
         self.analyst.start_chat()
         parts.scheduler.start()
         self.passes.start()
+        self.slack.start()
 
     def stop(self) -> bool:
         """Leave in order: no new cycle, running work ends or stays resumable, then the lock goes."""
         parts = self.parts
         parts.live.close()
         self.passes.stop()
+        self.slack.stop()
         drained = parts.scheduler.stop() and parts.pipeline.wait_idle(DRAIN_SECONDS)
         parts.sources.close()
         self.analyst.stop_chat()
@@ -151,7 +155,8 @@ def build_service(
         hooks=settings.hooks,
         tools=toolbox(analyst, parts),
     )
-    return Service(app, ground.live, analyst, parts, leader, _passes(ground, parts))
+    slack = attach_slack(app, settings, alerting)
+    return Service(app, ground.live, analyst, parts, leader, _passes(ground, parts), slack)
 
 
 def _ground(settings: Settings, clock: Clock, speed: float) -> _Ground:

@@ -12,8 +12,9 @@ from fake_slack import CHANNEL, TOKEN, FakeSlack, fake_slack
 from memory_outbox import MemoryOutbox, MemoryStories
 
 from alerts.notice import Receiver
-from alerts.receivers.slack import SlackSettings, slack_receiver
+from alerts.receivers.slack import slack_receiver
 from alerts.settings import AlertSettings
+from alerts.slack.settings import SlackSettings
 from alerts.worker import OutboxWorker, RealTime
 
 TIMEOUT_S = 0.4
@@ -69,7 +70,7 @@ class Rig:
         if self.bot:
             way = {"bot_token": TOKEN, "channel": CHANNEL, "api_url": self.slack.api_url}
         chosen = SlackSettings.model_validate({**way, **self.slack_settings})
-        return slack_receiver(chosen, TIMEOUT_S, ("127.0.0.1",))
+        return slack_receiver(chosen, TIMEOUT_S, ("127.0.0.1",), self.time.now)
 
     def close(self) -> None:
         for one in self.opened:

@@ -20,7 +20,8 @@ from alerts.decider import AlertPolicy
 from alerts.notice import Notice, Receiver, Updates
 from alerts.outbox import Story
 from alerts.policy import Target
-from alerts.receivers.slack import SlackSettings, slack_receiver
+from alerts.receivers.slack import slack_receiver
+from alerts.slack.settings import SlackSettings
 from alerts.worker import OutboxWorker, RealTime
 from db.anomalies import AnomalyStore
 from db.database import Database

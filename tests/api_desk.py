@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 
+from api.alert_port import DeliveryState
 from api.app import create_app
 from api.hooks.settings import HookSettings
 from api.live import LiveFeed
@@ -42,6 +43,7 @@ from domain.cycle import Cycle, SourceHealth, StepTime
 from domain.diagnosis import STEP_NAMES, Action, Diagnosis, DiagnosisRequest, Hypothesis, Step
 from domain.errors import InvalidInput, NotFound
 from domain.evidence import Evidence, TimeWindow
+from domain.feedback import Feedback
 from domain.incident import Incident
 from domain.money import Impact, ImpactPart
 from domain.rule import Rule
@@ -60,6 +62,27 @@ TOKENS: dict[Role, str] = {
 
 
 @dataclass
+class FakeAlerts:
+    """The delivery of alerts in little."""
+
+    state: DeliveryState = field(default_factory=lambda: DeliveryState(status="off"))
+    retried: list[str] = field(default_factory=list)
+    verdicts: list[Feedback] = field(default_factory=list)
+
+    def delivery(self) -> DeliveryState:
+        return self.state
+
+    def try_again(self, name: str) -> int:
+        if name not in {one.name for one in self.state.receivers}:
+            raise NotFound("alert receiver", name)
+        self.retried.append(name)
+        return 1
+
+    def judged(self, feedback: Feedback) -> None:
+        self.verdicts.append(feedback)
+
+
+@dataclass
 class FakeAnalyst:
     """The running service in little: keeps what it was told, diagnoses at once or on request."""
 
@@ -75,6 +98,7 @@ class FakeAnalyst:
     state: Readiness = field(default_factory=Readiness)
     health: list[SourceHealth] = field(default_factory=list)
     finish_at_once: bool = True
+    alerts: FakeAlerts = field(default_factory=FakeAlerts)
 
     def now(self) -> datetime:
         return self.instant

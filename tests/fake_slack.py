@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 CHANNEL = "C0ALERTS"
 TOKEN = "xoxb-test"
 HOOK = "/services/T000/B000/secret"
+APP_TOKEN = "xapp-test"
 # Faults that Slack answers with, by their status and body.
 _ERRORS = (
     "invalid_auth",
@@ -24,6 +25,13 @@ _ERRORS = (
     "invalid_blocks",
     "internal_error",
 )
+_OTHERS = {
+    "conversations.replies",
+    "usergroups.users.list",
+    "views.open",
+    "apps.connections.open",
+    "chat.postEphemeral",
+}
 _HOOK_ERRORS = {"no_active_hooks": 404, "invalid_token": 403, "channel_is_archived": 410}
 
 
@@ -49,6 +57,10 @@ class FakeSlack:
 
     calls: list[Call] = field(default_factory=list)
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    whispers: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    socket_url: str = ""
     faults: list[Fault] = field(default_factory=list)
     always: Fault | None = None
     inside_retry_after: int = 0
@@ -71,6 +83,15 @@ class FakeSlack:
         """The messages that people see, oldest first."""
         return list(self.messages.values())
 
+    @property
+    def response_url(self) -> str:
+        """Where an answer to one person goes."""
+        return f"{self.url}/commands/T000/1/secret"
+
+    def thread(self, ts: str) -> list[dict[str, Any]]:
+        """The answers in a thread, oldest first."""
+        return [one for one in self.messages.values() if one.get("thread_ts") == ts]
+
     def count(self, method: str) -> int:
         return sum(1 for call in self.calls if call.method == method)
 
@@ -92,14 +113,40 @@ class FakeSlack:
             if method == "auth.test":
                 return {"ok": True, "user": "analyst"}
             if method == "conversations.history":
-                return {"ok": True, "messages": list(reversed(self.messages.values()))}
+                shown = [
+                    one
+                    for one in reversed(self.messages.values())
+                    if not one.get("thread_ts") or one.get("reply_broadcast")
+                ]
+                return {"ok": True, "messages": shown}
+            if method in _OTHERS:
+                return self._other(method, body)
             if method == "conversations.list":
                 return {"ok": True, "channels": [{"id": CHANNEL, "name": "alerts"}]}
-            if body.get("channel") not in {CHANNEL, "#alerts"}:
-                return {"ok": False, "error": "channel_not_found"}
-            if complaint := too_much(body):
+            if complaint := self._complaint(body):
                 return {"ok": False, "error": complaint}
             return self._update(body) if method == "chat.update" else self.keep(body)
+
+    def _complaint(self, body: dict[str, Any]) -> str | None:
+        return too_much(body) if body.get("channel") in {CHANNEL, "#alerts"} else "channel_not_found"
+
+    def _other(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
+        if method == "conversations.replies":
+            return {"ok": True, "messages": self.thread(str(body.get("ts")))}
+        if method == "usergroups.users.list":
+            group = self.groups.get(str(body.get("usergroup")))
+            return (
+                {"ok": False, "error": "no_such_subteam"} if group is None else {"ok": True, "users": group}
+            )
+        if method == "views.open":
+            if body.get("trigger_id") == "expired":
+                return {"ok": False, "error": "expired_trigger_id"}
+            self.windows.append(body["view"])
+            return {"ok": True, "view": {"id": f"V{len(self.windows)}"}}
+        if method == "apps.connections.open":
+            return {"ok": True, "url": self.socket_url}
+        self.whispers.append(body)
+        return {"ok": True, "message_ts": "1.1"}
 
     def keep(self, body: dict[str, Any]) -> dict[str, Any]:
         self._stamp += 1
@@ -152,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", "0"))
         body = self._body(self.rfile.read(length))
-        method = "webhook" if self.path.startswith("/services/") else self.path.removeprefix("/api/")
+        method = self._method()
         fault = self.slack.begin(method, body)
         if fault is not None and fault.mode != "200":
             self._meet(fault, method, body)
@@ -161,10 +208,18 @@ class _Handler(BaseHTTPRequestHandler):
             with self.slack.lock:
                 self.slack.keep(body)
             self._send(200, b"ok", "text/plain")
-        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        elif method == "response_url":
+            self.slack.whispers.append(body)
+            self._send(200, b"ok", "text/plain")
+        elif self.headers.get("Authorization") != f"Bearer {TOKEN if method[:4] != 'apps' else APP_TOKEN}":
             self._json({"ok": False, "error": "invalid_auth"})
         else:
             self._json(self.slack.answer(method, body))
+
+    def _method(self) -> str:
+        if self.path.startswith("/services/"):
+            return "webhook"
+        return "response_url" if self.path.startswith("/commands/") else self.path.removeprefix("/api/")
 
     def _body(self, content: bytes) -> dict[str, Any]:
         if self.headers.get("Content-Type", "").startswith("application/json"):

@@ -1,17 +1,15 @@
 """Slack, by the Web API with a bot token (edits in place, never doubles) or by an incoming webhook."""
 
 import json
-from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlencode
+import time
+from collections.abc import Callable
+from typing import Any
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import SecretStr
 
 from alerts.blocks import fallback, render
 from alerts.http import Answer, HttpDoor, Unanswered, check_answer
-from alerts.notice import Notice, Receiver, Updates
-from alerts.receivers.scope import ReceiverSettings
-from alerts.receivers.secret import read_secret
+from alerts.notice import Notice, Updates
 from alerts.receivers.slack_answers import (
     EVENT_TYPE,
     GONE,
@@ -19,106 +17,49 @@ from alerts.receivers.slack_answers import (
     SlackRefused,
     error_word,
     key_of,
-    refusal,
 )
+from alerts.slack.settings import SlackSettings, bot_token, webhook_url
+from alerts.slack.web import SlackWeb
 from domain.errors import NotifyError
 
 HISTORY_PAGES = 5
 
 
-class SlackSettings(ReceiverSettings):
-    """Either a bot token with a channel, or an incoming webhook."""
+def slack_receiver(
+    settings: SlackSettings,
+    timeout_s: float,
+    allow_hosts: tuple[str, ...] = (),
+    moment: Callable[[], float] = time.monotonic,
+) -> "SlackBot | SlackWebhook":
+    """The receiver that the settings ask for; raises ConfigurationError where a secret cannot be read.
 
-    channel: str | None = Field(
-        default=None, max_length=200, description="Channel for the bot, best by its id (`C0123456789`)."
-    )
-    bot_token: SecretStr | None = Field(
-        default=None, description="Only from the environment: ANALYST_ALERTS__SLACK__BOT_TOKEN."
-    )
-    bot_token_env: str | None = Field(default=None, description="Another variable that holds the bot token.")
-    bot_token_file: Path | None = Field(default=None, description="A file that holds the bot token.")
-    webhook_url: SecretStr | None = Field(
-        default=None, description="Only from the environment: ANALYST_ALERTS__SLACK__WEBHOOK_URL."
-    )
-    webhook_url_env: str | None = Field(
-        default=None, description="Another variable that holds the webhook's URL."
-    )
-    webhook_url_file: Path | None = Field(default=None, description="A file that holds the webhook's URL.")
-    signing_secret: SecretStr | None = Field(
-        default=None, description="Only from the environment; checks what Slack sends to `/slack/...`."
-    )
-    signing_secret_env: str | None = Field(default=None, description="Another variable that holds it.")
-    signing_secret_file: Path | None = Field(default=None, description="A file that holds it.")
-    api_url: str = Field(
-        default="https://slack.com/api/", pattern=r"^https?://\S+$", description="Base of the Web API."
-    )
-    buttons: bool | None = Field(
-        default=None, description="Show buttons; by default where a signing secret lets them be answered."
-    )
-    announce_critical: bool = Field(
-        default=False,
-        description="Answer in the thread, shown in the channel, when an incident turns critical.",
-    )
-
-    def shows_buttons(self) -> bool:
-        """Whether somebody answers them."""
-        signed = any((self.signing_secret, self.signing_secret_env, self.signing_secret_file))
-        return signed if self.buttons is None else self.buttons
-
-    @model_validator(mode="after")
-    def _one_way_out(self) -> Self:
-        bot = any((self.bot_token, self.bot_token_env, self.bot_token_file))
-        hook = any((self.webhook_url, self.webhook_url_env, self.webhook_url_file))
-        if bot == hook:
-            raise ValueError("needs either a bot token or a webhook URL (from the environment or a file)")
-        if bot and not self.channel:
-            raise ValueError("the bot needs a `channel`")
-        return self
-
-
-def slack_receiver(settings: SlackSettings, timeout_s: float, allow_hosts: tuple[str, ...] = ()) -> Receiver:
-    """The receiver that the settings ask for; raises ConfigurationError where a secret cannot be read."""
+    Args:
+        settings: the section.
+        timeout_s: deadline of one call.
+        allow_hosts: private hosts that may be called.
+        moment: the monotonic clock that a wait Slack asks for is measured in.
+    """
     door = HttpDoor("slack", timeout_s, allow_hosts)
-    token = read_secret(
-        "alerts.slack.bot_token",
-        value=settings.bot_token,
-        file=settings.bot_token_file,
-        env=settings.bot_token_env,
-    )
+    token = bot_token(settings)
     if token is not None:
-        return SlackBot(settings, token, door)
-    url = read_secret(
-        "alerts.slack.webhook_url",
-        value=settings.webhook_url,
-        file=settings.webhook_url_file,
-        env=settings.webhook_url_env,
-    )
+        return SlackBot(settings, SlackWeb(settings.api_url, token, door, moment))
+    url = webhook_url(settings)
     assert url is not None  # the settings have one of the two
     return SlackWebhook(settings, url, door)
-
-
-def signing_secret(settings: SlackSettings) -> SecretStr | None:
-    """What signs Slack's calls to us; None where nobody is meant to call."""
-    return read_secret(
-        "alerts.slack.signing_secret",
-        value=settings.signing_secret,
-        file=settings.signing_secret_file,
-        env=settings.signing_secret_env,
-    )
 
 
 class SlackBot:
     """One message per notice, found again by its metadata and edited in place."""
 
-    name = "slack"
     updates: Updates = "in_place"
     pace_s = 1.0
 
-    def __init__(self, settings: SlackSettings, token: SecretStr, door: HttpDoor) -> None:
+    def __init__(self, settings: SlackSettings, web: SlackWeb, channel: str | None = None) -> None:
+        """`channel` is another channel than the configured one; such a receiver is named after it."""
+        self.name = "slack" if channel is None else f"slack:{channel}"
+        self.web = web
         self._settings = settings
-        self._token = token
-        self._door = door
-        self._channel = settings.channel or ""
+        self._channel = channel or settings.channel or ""
         self._channel_id: str | None = None
 
     def notify(self, notice: Notice) -> str | None:
@@ -139,17 +80,17 @@ class SlackBot:
 
     def check(self) -> str:
         """Ask Slack who the token belongs to; nothing is posted."""
-        answer = self._ask("auth.test", {})
+        answer = self.web.ask("auth.test", {})
         return f"signed in as {answer.get('user', 'a bot')}, alerts go to {self._channel}"
 
     def close(self) -> None:
         """Close the connections."""
-        self._door.close()
+        self.web.close()
 
     def _message(self, notice: Notice) -> dict[str, Any]:
         return {
             **render(notice, marked=False, buttons=self._settings.shows_buttons()),
-            **_labelled(notice.key),
+            **labelled(notice.key),
         }
 
     def _post(self, message: dict[str, Any]) -> str:
@@ -172,16 +113,16 @@ class SlackBot:
             return
         channel, _, ts = ref.rpartition(":")
         answer = {"thread_ts": ts, "reply_broadcast": True, "text": fallback(notice, marked=False)}
-        self._call("chat.postMessage", {"channel": channel, **answer, **_labelled(key)})
+        self.web.call("chat.postMessage", {"channel": channel, **answer, **labelled(key)})
 
     def _send(self, method: str, message: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._call(method, message)
+            return self.web.call(method, message)
         except SlackRefused as refused:
             if refused.error not in UNSHOWABLE:
                 raise
         # A message without its blocks is better than none.
-        return self._call(method, {key: value for key, value in message.items() if key != "blocks"})
+        return self.web.call(method, {key: value for key, value in message.items() if key != "blocks"})
 
     def _find(self, key: str) -> str | None:
         """Where the message with this key is, if Slack took it; raises NotifyError where Slack cannot say."""
@@ -189,7 +130,7 @@ class SlackBot:
         cursor = ""
         for _ in range(HISTORY_PAGES):
             query = {"channel": channel, "limit": 200, "include_all_metadata": "true"}
-            answer = self._ask("conversations.history", {**query, "cursor": cursor} if cursor else query)
+            answer = self.web.ask("conversations.history", {**query, "cursor": cursor} if cursor else query)
             for one in answer.get("messages") or ():
                 if key_of(one) == key:
                     return f"{channel}:{one.get('ts')}"
@@ -205,7 +146,7 @@ class SlackBot:
         cursor, wanted = "", self._channel.removeprefix("#")
         for _ in range(HISTORY_PAGES * 4):
             query = {"limit": 200, "exclude_archived": "true", "types": "public_channel,private_channel"}
-            answer = self._ask("conversations.list", {**query, "cursor": cursor} if cursor else query)
+            answer = self.web.ask("conversations.list", {**query, "cursor": cursor} if cursor else query)
             for one in answer.get("channels") or ():
                 if one.get("name") == wanted:
                     self._channel_id = str(one.get("id"))
@@ -214,22 +155,6 @@ class SlackBot:
             if not cursor:
                 break
         raise NotifyError(self.name, "channel_not_found: configure the channel by its id", permanent=True)
-
-    def _ask(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """A read: Slack's reading methods take forms, not all of them JSON."""
-        return self._post_to(method, urlencode(arguments).encode(), "application/x-www-form-urlencoded")
-
-    def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        return self._post_to(method, json.dumps(arguments).encode(), "application/json; charset=utf-8")
-
-    def _post_to(self, method: str, content: bytes, kind: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token.get_secret_value()}", "Content-Type": kind}
-        answer = self._door.post(f"{self._settings.api_url.rstrip('/')}/{method}", content, headers)
-        check_answer(self.name, answer)
-        reply = answer.json_object()
-        if reply.get("ok") is True:
-            return reply
-        raise refusal(self.name, answer, reply)
 
 
 class SlackWebhook:
@@ -268,7 +193,7 @@ class SlackWebhook:
         return self._door.post(self._url.get_secret_value(), json.dumps(message).encode(), headers)
 
 
-def _labelled(key: str) -> dict[str, Any]:
+def labelled(key: str) -> dict[str, Any]:
     """What every message of the bot has: its key, and nothing that Slack would add by itself."""
     return {
         "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}},

@@ -99,7 +99,9 @@ class Webhook:
 def _plain(summary: Summary) -> dict[str, Any]:
     content = asdict(summary)
     content["since"] = format_rfc3339(summary.since)
-    content["ended_at"] = format_rfc3339(summary.ended_at) if summary.ended_at else None
+    for name in ("ended_at", "snoozed_until"):
+        instant = content[name]
+        content[name] = format_rfc3339(instant) if instant else None
     return content
 
 

@@ -1,11 +1,12 @@
 """Incidents: anomalies that share time and, likely, cause; the unit that people work on."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.doors import Door, Operator, Reader, errors
+from api.auth import Caller
+from api.doors import Door, Doors, Operator, Reader, errors
 from api.json_body import StrictRoute
 from api.paging import Cursor, Instant, Limit, Page, TimeRange, from_store
 from api.problem import invalid
@@ -55,8 +56,13 @@ def change_incident(door: Door, caller: Operator, incident_id: IncidentId, body:
         raise invalid("status", "name at least one of status, assignee and snoozed_until")
     if "status" in changes and changes["status"] is None:
         raise invalid("status", "must be open, acknowledged or resolved")
+    return change(door, caller, incident_id, changes)
+
+
+def change(door: Doors, caller: Caller, incident_id: str, changes: dict[str, Any]) -> Incident:
+    """Change an incident for a caller who may: stored, audited, told to whoever was told of it."""
     if changes.get("status") == "acknowledged":
-        changes.setdefault("assignee", caller.name)
+        changes = {"assignee": caller.name, **changes}
     before = door.stores.incidents.get(incident_id)
     incident = door.stores.incidents.patch(incident_id, changes, door.service.now())
     audited = {name: getattr(before, name) for name in changes}, changes

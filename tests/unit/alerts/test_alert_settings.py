@@ -11,9 +11,9 @@ from alerts.policy import Reason
 from alerts.receivers.configured import build_receivers, build_targets
 from alerts.receivers.email import EmailSettings
 from alerts.receivers.pagerduty import PagerDutySettings
-from alerts.receivers.slack import SlackSettings
 from alerts.receivers.webhook import WebhookSettings
 from alerts.settings import AlertSettings, Maintenance, QuietHours
+from alerts.slack.settings import SlackSettings
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/alerts.md").read_text(encoding="utf-8")
 SECTIONS: list[type[BaseModel]] = [
