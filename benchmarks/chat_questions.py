@@ -296,7 +296,9 @@ def _desk(f: Facts) -> Iterator[Ask]:
     yield ask("list the venues", *VENUES)
     yield ask("what data do you have?", "order_ack_latency_ms", "pnl", "31 metrics")
     yield ask("what rules do you have?", f"{len(f.rules)} rules")
-    yield ask("how many tokens did we spend on the llm?", "0 tokens", "$0.00")
+    # With a model the question itself uses some.
+    spent = () if f.world.service.parts.investigations.gateway else ("0 tokens", "$0.00")
+    yield ask("how many tokens did we spend on the llm?", "tokens", *spent)
     yield ask("are the data sources healthy?", "no source is configured")
     yield ask("what can you do?", "for example")
 

@@ -1,10 +1,12 @@
 """A stored desk for questions: simulated days with known incidents, the real service, a stopped clock."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from service.wiring import Service, build_service
 
 NOW = datetime(2026, 3, 4, 12, 5, 30, tzinfo=UTC)  # a Wednesday
 DAYS = 6
+MODEL_SECONDS = 60.0
 _PNL = tuple(
     Series(0, SeriesKey.of("pnl", {"strategy": s, "venue": v, "symbol": y}), "pnl_data", "USD")
     for s, v, y in CELLS
@@ -69,8 +72,14 @@ def incidents(seed: int) -> tuple[Incident, ...]:
 
 
 @contextmanager
-def world(seed: int, folder: Path) -> Iterator[World]:
-    """Simulate, store, detect and diagnose; the service does not run, it only answers."""
+def world(seed: int, folder: Path, llm: Mapping[str, Any] | None = None) -> Iterator[World]:
+    """Simulate, store, detect and diagnose; the service does not run, it only answers.
+
+    Args:
+        seed: of the desk.
+        folder: for its database.
+        llm: the section `llm` of a model that diagnoses and answers; None for none.
+    """
     truth = incidents(seed)
     last = int(NOW.timestamp()) // STEP_S
     block = Desk(seed, last - DAYS * STEPS_PER_DAY).advance(DAYS * STEPS_PER_DAY, truth)
@@ -81,6 +90,7 @@ def world(seed: int, folder: Path) -> Iterator[World]:
             "database": {"url": f"sqlite:///{folder / 'chat.db'}"},
             "strategies": strategies(),
             "edges": edges(),
+            **({"llm": dict(llm)} if llm else {}),
         }
     )
     service = build_service(settings, clock=lambda: NOW)
@@ -107,6 +117,9 @@ def _cycle(service: Service) -> None:
     claimed = parts.claim(NOW)
     assert claimed is not None
     parts.pipeline.run_cycle(claimed, NOW)
+    deadline = time.monotonic() + MODEL_SECONDS
+    while parts.stores.diagnoses.unfinished() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _logs(seconds: np.ndarray) -> SampleBatch:

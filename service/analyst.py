@@ -34,6 +34,7 @@ from domain.errors import (
     Conflict,
     InvalidInput,
     NotFound,
+    NotifyError,
     ReasonerError,
     StoreUnavailable,
 )
@@ -43,8 +44,9 @@ from domain.series import Window, floor_to_step
 from domain.timestamps import from_microseconds, parse_rfc3339
 from service.about import facts_of
 from service.alerting import Alerting
-from service.chat import Chat
+from service.chat import Chat, ChatStores
 from service.chat_data import StoredDesk
+from service.chat_model import build_chat_model
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
 from service.ingesting import SOURCE_DOWN
@@ -122,15 +124,17 @@ class Analyst:
             budget=self.budget_left_usd,
             begin=self.diagnose,
         )
-        self._chat = Chat(desk, parts.stores.chats, parts.stores.runs, parts.clock, self.budget_left_usd)
+        self._chat = Chat(
+            desk,
+            ChatStores(parts.stores.chats, parts.stores.runs),
+            parts.clock,
+            self.budget_left_usd,
+            build_chat_model(parts.investigations.gateway),
+        )
 
     @property
     def live(self) -> LiveFeed:
         return self._parts.live
-
-    @property
-    def alerts(self) -> Alerting:
-        return self._parts.alerting
 
     @property
     def step_s(self) -> int:
@@ -242,7 +246,15 @@ class Analyst:
         return CheckResult(ok=True, answer=answer, ms=_ms_since(started))
 
     def check_receiver(self, name: str) -> CheckResult:
-        return self._parts.alerting.check(name, self.now())
+        receiver = self._parts.alerting.receivers.get(name)
+        if receiver is None:
+            raise NotFound("alert receiver", name)
+        started = time.perf_counter()
+        try:
+            self._parts.alerting.check(name, self.now())
+        except NotifyError as error:
+            return CheckResult(ok=False, answer=error.reason, ms=_ms_since(started))
+        return CheckResult(ok=True, answer="a test message was taken", ms=_ms_since(started))
 
     def about(self) -> ServiceFacts:
         return facts_of(self._parts.settings, self._parts.database)

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,12 +16,12 @@ from agent.chat.desk_tools import Permissions, Tools
 from agent.chat.grounding import marked
 from agent.chat.lexicon import Lexicon
 from agent.chat.reader import read
-from api.service_port import ChatAnswer, Citation, RunEvent, ToolCall
+from api.service_port import ChatAnswer, Citation, RunEvent
 from api.settings import Role
-from db.chat import ChatStore
 from db.records import ChatMessage
-from db.runs import RunStore
-from domain.errors import AnalystError
+from domain.errors import AnalystError, ReasonerError
+from service.chat_model import ChatModel, Told
+from service.chat_turn import Begun, ChatStores, Thought, calls_of
 from service.clock import Clock
 
 log = structlog.get_logger()
@@ -33,39 +32,29 @@ _OPERATORS: frozenset[Role] = frozenset({"operator", "admin"})
 STOPPED = "Stopped."
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A question that is stored and waits for its answer."""
-
-    thread_id: str
-    run_id: int
-    message: str
-    turns: Sequence[Turn]
-    permissions: Permissions
-
-
 class Chat:
     """Answers questions; callable from any thread.
 
     Args:
         data: the stored desk.
-        chats: where threads are kept.
-        runs: where the events of answers are kept.
+        stores: where threads and the events of answers are kept.
         clock: the service's clock.
         budget: what a model may still cost today.
+        model: asked first, where there is one.
     """
 
     def __init__(
         self,
         data: DeskData,
-        chats: ChatStore,
-        runs: RunStore,
+        stores: ChatStores,
         clock: Clock,
         budget: Callable[[], float | None],
+        model: ChatModel | None = None,
     ) -> None:
         self._data = data
-        self._chats = chats
-        self._runs = runs
+        self._chats = stores.chats
+        self._runs = stores.runs
+        self._model = model
         self._clock = clock
         self._budget = budget
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="chat")
@@ -135,39 +124,75 @@ class Chat:
 
     def _answered(self, begun: Begun) -> ChatAnswer:
         started = time.perf_counter()
-        self._emit(begun, "run.started", {"kind": "chat", "thread_id": begun.thread_id, "model": None})
+        model = self._model.name if self._model else None
+        self._emit(begun, "run.started", {"kind": "chat", "thread_id": begun.thread_id, "model": model})
+        told = Told()
         try:
-            asked, answer = self._think(begun)
+            thought = self._think(begun, told)
         except Stopped:
-            return self._finished(begun, Answer([STOPPED], answered=False), (), "cancelled", started)
+            stopped = Answer([f"{told.text.rstrip()} {STOPPED}".strip()], answered=False)
+            return self._finished(begun, Thought(stopped, told=told), "cancelled", started)
         except Exception as error:
             log.exception("chat failed", thread=begun.thread_id)
-            told = {"code": type(error).__name__, "message": "the answer failed", "retryable": True}
-            self._emit(begun, "error", told)
+            why = {"code": type(error).__name__, "message": "the answer failed", "retryable": True}
+            self._emit(begun, "error", why)
             sorry = Answer(["Something went wrong while I looked that up; it is in the service's log."])
-            self._finished(begun, sorry, (), "failed", started)
+            self._finished(begun, Thought(sorry, told=told), "failed", started)
             raise
-        calls = tuple(ToolCall(name=one.name, arguments=one.arguments) for one in asked.calls)
-        answer.lines = marked(answer.text, [one.result for one in asked.calls], begun.message).split("\n")
-        return self._finished(begun, answer, calls, "done", started)
+        return self._finished(begun, thought, "done", started)
 
-    def _think(self, begun: Begun) -> tuple[Asked, Answer]:
+    def _think(self, begun: Begun, told: Told) -> Thought:
+        """The model's answer, else the reader's with the reason for it."""
+        asked = self._asked(begun)
+        if self._model is None:
+            return self._read(asked, told)
+        subject = f"{begun.thread_id}/{begun.run_id}"
+        try:
+            answer = self._model.answer(asked, begun.turns, subject, told)
+        except ReasonerError as error:
+            log.warning("the reader answers instead of the model", thread=begun.thread_id, reason=str(error))
+            return self._read(self._asked(begun), told, str(error))
+        except Stopped:
+            raise
+        except Exception as error:
+            # Whatever a model sets off must not cost the answer.
+            log.exception("the model's answer failed", thread=begun.thread_id)
+            return self._read(self._asked(begun), told, f"internal error: {type(error).__name__}")
+        return Thought(answer, calls_of(asked), told, self._model.name)
+
+    def _asked(self, begun: Begun) -> Asked:
         lexicon, now = self._lexicon(), self._clock()
-        question = read(begun.message, lexicon, now, context_of(begun.turns, lexicon))
-        asked = Asked(
-            question=question,
+        return Asked(
+            question=read(begun.message, lexicon, now, context_of(begun.turns, lexicon)),
             tools=Tools(self._data, begun.permissions),
             lexicon=lexicon,
             now=now,
-            emit=lambda event, data: self._emit(begun, event, data),
+            emit=lambda event, data: self._emit(begun, event, self._with_budget(event, data)),
             stopped=self._stops[begun.run_id].is_set,
         )
-        return asked, answer_to(asked)
 
-    def _finished(
-        self, begun: Begun, answer: Answer, calls: Sequence[ToolCall], status: Any, started: float
-    ) -> ChatAnswer:
-        now = self._clock()
+    @staticmethod
+    def _read(asked: Asked, told: Told, reason: str | None = None) -> Thought:
+        """The answer of the deterministic reader; what a model had said before it broke off stays above."""
+        answer = answer_to(asked)
+        results = [one.result for one in asked.calls]
+        lines = marked(answer.text, results, asked.question.text).split("\n")
+        if reason is not None and told.text.strip():
+            lines = [
+                *told.text.rstrip().split("\n"),
+                f"(The model broke off: {reason}. By the reader:)",
+                *lines,
+            ]
+        elif reason is not None:
+            lines.append(f"(Answered without the model: {reason}.)")
+        answer.lines = lines
+        return Thought(answer, calls_of(asked), told, None, reason)
+
+    def _with_budget(self, event: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**data, "budget_left_usd": self._budget()} if event == "usage" else data
+
+    def _finished(self, begun: Begun, thought: Thought, status: Any, started: float) -> ChatAnswer:
+        now, answer = self._clock(), thought.answer
         citations = tuple(Citation(kind=kind, id=identifier) for kind, identifier in answer.citations)
         stored = self._chats.append(
             begun.thread_id,
@@ -178,17 +203,21 @@ class Chat:
                 now,
                 run_id=begun.run_id,
                 citations=tuple(one.model_dump() for one in citations),
-                tool_calls=tuple(one.model_dump(mode="json") for one in calls),
+                tool_calls=tuple(one.model_dump(mode="json") for one in thought.calls),
             ),
         )
-        lines = answer.text.splitlines(keepends=True)
-        usage = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "budget_left_usd": self._budget()}
-        events: list[tuple[str, Mapping[str, Any]]] = [("token", {"text": line}) for line in lines]
+        shown = thought.told.text.rstrip()
+        rest = answer.text.removeprefix(shown).removeprefix(thought.told.text[len(shown) :])
+        usage = {**thought.told.usage.model_dump(), "budget_left_usd": self._budget()}
+        events: list[tuple[str, Mapping[str, Any]]] = [
+            ("token", {"text": line}) for line in rest.splitlines(keepends=True)
+        ]
         self._runs.append_many(begun.run_id, [*events, ("usage", usage)], now)
         ended = {
             "status": status,
             "outcome": "answered" if answer.answered else "unanswered",
-            "fallback_reason": None,
+            "fallback_reason": thought.reason,
+            "model": thought.model,
             "thread_id": begun.thread_id,
             "message": stored.n,
             "answer": answer.text,
@@ -199,7 +228,10 @@ class Chat:
         with self._guard:
             self._stops.pop(begun.run_id, None)
         return ChatAnswer(
-            thread_id=begun.thread_id, answer=answer.text, citations=citations, tool_calls=tuple(calls)
+            thread_id=begun.thread_id,
+            answer=answer.text,
+            citations=citations,
+            tool_calls=tuple(thought.calls),
         )
 
     def _emit(self, begun: Begun, event: str, data: Mapping[str, Any]) -> None:
@@ -220,7 +252,7 @@ def _turns(messages: Sequence[ChatMessage]) -> list[Turn]:
             turns.append(Turn(one.text, one.at))
         elif turns:
             cited = tuple((str(c.get("kind")), str(c.get("id"))) for c in one.citations)
-            turns[-1] = Turn(turns[-1].text, turns[-1].at, cited)
+            turns[-1] = Turn(turns[-1].text, turns[-1].at, cited, one.text)
     return turns
 
 

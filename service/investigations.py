@@ -187,6 +187,11 @@ class Investigations:
             self._submit(created.diagnosis.id, model=created.diagnosis.reasoner == "llm")
         return created.diagnosis
 
+    @property
+    def gateway(self) -> ModelGateway | None:
+        """The door to the model, where one is configured."""
+        return self._parts.gateway
+
     def check_model(self) -> str | None:
         """What the model answers now, None where none is configured; raises ReasonerError."""
         gateway = self._parts.gateway

@@ -111,6 +111,14 @@ class Asked:
         self._finished(n, started, call)
         return result
 
+    def refused(self, name: str, arguments: str, error: str) -> None:
+        """Tell of a call that was asked for and not made."""
+        n = len(self.calls) + 1
+        told = {"id": f"t{n}", "n": n, "name": one_line(name), "args": {"refused": one_line(arguments)}}
+        self.emit("tool.started", told)
+        counts = {"ms": 0.0, "rows": 0, "chars": 0, "truncated": False, "preview": ""}
+        self.emit("tool.finished", {"id": f"t{n}", **counts, "error": error})
+
     def _finished(self, n: int, started: float, call: Call) -> None:
         text = one_line(str(call.result)) if call.result is not None else ""
         rows = call.result.get("items") if isinstance(call.result, dict) else None

@@ -23,11 +23,12 @@ _CITED = frozenset({"incident", "anomaly", "diagnosis"})
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question that was asked before, with what its answer cited as (kind, id)."""
+    """A question that was asked before, with what its answer cited as (kind, id), and the answer."""
 
     text: str
     at: datetime
     cited: Sequence[tuple[str, str]] = ()
+    answer: str = ""
 
 
 def context_of(turns: Sequence[Turn], lexicon: Lexicon) -> Question | None:

@@ -10,6 +10,7 @@ from agent.chat.tools import SeriesTools, check_span
 from domain.anomaly import Anomaly, Severity, severity_rank
 from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.errors import Forbidden, NotFound
+from domain.evidence import Evidence
 from domain.incident import Incident
 
 _PAST = timedelta(days=365)
@@ -28,6 +29,11 @@ class Tools(SeriesTools):
     def __init__(self, data: DeskData, permissions: Permissions) -> None:
         super().__init__(data)
         self._permissions = permissions
+
+    @property
+    def permissions(self) -> Permissions:
+        """What the asking person may do."""
+        return self._permissions
 
     def desk_status(self) -> results.DeskStatus:
         """Open incidents, health of the sources, the last detection cycle."""
@@ -108,6 +114,15 @@ class Tools(SeriesTools):
     def get_diagnosis(self, diagnosis_id: str) -> Diagnosis:
         """One diagnosis with its hypotheses, evidence and recommended actions."""
         return self._data.diagnosis(diagnosis_id)
+
+    def get_evidence(self, diagnosis_id: str, evidence_id: str) -> Evidence:
+        """One stored fact of a diagnosis, such as E3 of D-4."""
+        found = next(
+            (one for one in self._data.diagnosis(diagnosis_id).evidence if one.id == evidence_id), None
+        )
+        if found is None:
+            raise NotFound(f"evidence of {diagnosis_id}", evidence_id[:40])
+        return found
 
     def list_events(
         self, start: datetime, end: datetime, kinds: Sequence[str] = (), limit: int = 20

@@ -12,7 +12,10 @@ _NUMBER = re.compile(
     r"(?<![\w.,:/#“-])(?P<sign>[-+])?\$?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<e>e[-+]?\d+)?"
     r"(?P<unit>\s?[kMG](?![\w]))?(?![\w:/-]|,\d|\.\d)"
 )
-_SKIPPED = re.compile(r"“[^”]*”|\[[A-Z]-?\d+\]|\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|\{[^}]*\}")
+_SKIPPED = re.compile(
+    r"“[^”]*”|\[[A-Z]-?\d+\]|^\s*\d{1,2}[.)] |\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?|\{[^}]*\}",
+    re.MULTILINE,
+)
 _SCALES = {"k": 1e3, "M": 1e6, "G": 1e9}
 # Words around figures: 24 hours, 90 % interval, list numbers, small counts of what is listed.
 _FREE = frozenset({0.0, 24.0, 90.0, 99.0, 95.0})
@@ -26,7 +29,11 @@ def marked(text: str, results: Sequence[Any], question: str = "") -> str:
         results: what the tools returned, as plain JSON values.
         question: numbers of the question may be repeated.
     """
-    known = Known(results, question)
+    return with_marks(text, Known(results, question))
+
+
+def with_marks(text: str, known: "Known") -> str:
+    """The text with `(unverified)` behind each number that is not known."""
     masked = _SKIPPED.sub(lambda match: "\x00" * len(match[0]), text)
     pieces, position = [], 0
     for match in _NUMBER.finditer(masked):
@@ -37,9 +44,16 @@ def marked(text: str, results: Sequence[Any], question: str = "") -> str:
 
 
 class Known:
-    """All numbers that may be said: those of results, their differences in time, and counts."""
+    """All numbers that may be said: those of results, of the question, and counts.
 
-    def __init__(self, results: Sequence[Any], question: str) -> None:
+    Args:
+        results: what the tools returned, as plain JSON values.
+        question: its numbers may be repeated.
+        strict: small whole numbers must be known too; our own wording counts what it lists, a model guesses.
+    """
+
+    def __init__(self, results: Sequence[Any], question: str, *, strict: bool = False) -> None:
+        self._strict = strict
         self._numbers = sorted({abs(one) for one in _numbers(results)})
         self._asked = {float(one) for one in re.findall(r"\d+(?:\.\d+)?", question[:1_000])}
         texts = "\x00".join(_texts(results))
@@ -54,7 +68,7 @@ class Known:
         step = 10.0**-decimals
         if digits in self._texts or value in self._asked or value in _FREE:
             return True
-        if not unit and value <= 60 and value == int(value):
+        if not self._strict and not unit and value <= 60 and value == int(value):
             return True
         scale = _SCALES.get(unit, 1.0)
         # Four significant digits are how answers round.

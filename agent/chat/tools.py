@@ -27,6 +27,10 @@ class SeriesTools:
     def __init__(self, data: DeskData) -> None:
         self._data = data
 
+    def all_series(self) -> Sequence[Series]:
+        """Every stored series; no tool of a model's, but what its prompt is made from."""
+        return self._data.series()
+
     def list_series(
         self, metric: str | None = None, labels: Labels | None = None, limit: int = 100
     ) -> results.SeriesList:

@@ -67,9 +67,9 @@ class CallLog(Protocol):
 def check_limits(limits: Limits, day: float, subject: float, calls: int) -> None:
     """Raise ModelFailure `over_budget` where one more call would exceed a limit."""
     if calls >= limits.calls:
-        raise ModelFailure("over_budget", f"{limits.calls} calls were made for this diagnosis")
+        raise ModelFailure("over_budget", f"at most {limits.calls} calls for one")
     if limits.per_subject is not None and subject + limits.reserve_usd > limits.per_subject + ROUNDING_USD:
-        raise ModelFailure("over_budget", f"{limits.per_subject:g} USD per diagnosis")
+        raise ModelFailure("over_budget", f"at most {limits.per_subject:g} USD for one")
     if limits.per_day is not None and day + limits.reserve_usd > limits.per_day + ROUNDING_USD:
         raise ModelFailure("over_budget", f"{limits.per_day:g} USD per day")
 

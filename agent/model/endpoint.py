@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.model.failures import failure_of
-from agent.model.outcomes import ModelFailure, Question, Reply, TokenUse, ToolRequest
+from agent.model.outcomes import Listener, ModelFailure, Question, Reply, TokenUse, ToolRequest
 from agent.model.redaction import cleaned
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ class OpenAIEndpoint:
                 if self._api == "responses":
                     draft = await self._responses(client, self._body(model, question, features))
                 elif features.stream:
-                    draft = await self._streamed(client, self._body(model, question, features))
+                    draft = await self._streamed(
+                        client, self._body(model, question, features), question.listener
+                    )
                 else:
                     draft = await self._plain(client, self._body(model, question, features))
         except Exception as error:  # noqa: BLE001 -- a foreign library may throw anything; all of it is an outcome
@@ -124,13 +126,18 @@ class OpenAIEndpoint:
             body["tools"] = [{"type": "function", "function": dict(one)} for one in question.tools]
         return body
 
-    async def _streamed(self, client: "AsyncOpenAI", body: dict[str, Any]) -> _Draft:
+    async def _streamed(
+        self, client: "AsyncOpenAI", body: dict[str, Any], listener: Listener | None
+    ) -> _Draft:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         draft = _Draft()
         create: Any = client.chat.completions.create
         async with await create(**body) as chunks:
             async for chunk in chunks:
+                pieces = len(draft.text)
                 _take_chunk(draft, chunk)
+                if listener is not None and len(draft.text) > pieces:
+                    listener.hear(cleaned(draft.text[-1]))
                 if draft.size > MAX_ANSWER_CHARS:
                     draft.finish = "length"
                     break

@@ -39,6 +39,7 @@ class Run:
         emit: where usage is told.
         model: the model to ask; None means the configured one.
         known: calls of an earlier process, or of a stored run that is replayed.
+        most: limits of this run where they are not those of a diagnosis.
     """
 
     subject: str
@@ -47,6 +48,22 @@ class Run:
     model: str | None = None
     known: Sequence[Call] = ()
     made: int = field(default=0)
+    most: "Most | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """The limits of one run.
+
+    Args:
+        seconds: for all of its calls.
+        calls: their number.
+        usd: what they may cost; None for no limit but that of the day.
+    """
+
+    seconds: float
+    calls: int
+    usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +100,14 @@ class ModelGateway:
         """The configured model."""
         return self.settings.model or ""
 
-    async def begin(self, subject: str, emit: Emit = _nobody, model: str | None = None) -> Run:
+    async def begin(
+        self, subject: str, emit: Emit = _nobody, model: str | None = None, most: Most | None = None
+    ) -> Run:
         """Open a run; calls that an earlier process made for the subject are not made again."""
         known = await asyncio.to_thread(self._calls.of, subject)
-        deadline = self._world.monotonic() + SHARE_OF_DEADLINE * self.settings.timeout_seconds
-        return Run(subject, deadline, emit, model, known)
+        seconds = most.seconds if most else self.settings.timeout_seconds
+        deadline = self._world.monotonic() + SHARE_OF_DEADLINE * seconds
+        return Run(subject, deadline, emit, model, known, most=most)
 
     async def ask(self, run: Run, question: Question) -> Reply:
         """The answer to a question; raises ModelFailure where there is none within the run's limits."""
@@ -100,6 +120,8 @@ class ModelGateway:
         except ModelFailure as failure:
             other = self.settings.fallback_model
             if other is None or other == model or failure.outcome in {"over_budget", "timeout"}:
+                raise
+            if _shown(question):
                 raise
             log.warning("the fallback model is asked", model=other, reason=str(failure))
             return await self._attempt(run, other, question)
@@ -120,6 +142,8 @@ class ModelGateway:
                     continue
                 retries += 1
                 if failure.outcome not in TRANSIENT or retries > self.settings.max_retries:
+                    raise
+                if _shown(question):
                     raise
                 await self._wait(run, failure, retries)
 
@@ -157,9 +181,11 @@ class ModelGateway:
         if left <= 0:
             raise ModelFailure("timeout", "no time is left")
         planned = self._planned(run, model, question)
-        limits = self._limits(model, planned)
+        limits = self._limits(run, model, planned, question)
         number = await asyncio.to_thread(self._calls.reserve, planned, limits)
         run.made += 1
+        if question.listener is not None:
+            question.listener.begin()
         try:
             async with asyncio.timeout(left):
                 reply = await self._endpoint.call(model, question, self._features)
@@ -191,13 +217,13 @@ class ModelGateway:
             input_tokens=tokens,
         )
 
-    def _limits(self, model: str, planned: Call) -> Limits:
-        settings = self.settings
+    def _limits(self, run: Run, model: str, planned: Call, question: Question) -> Limits:
+        settings, most = self.settings, run.most
         return Limits(
-            reserve_usd=self._prices.upper_bound(model, planned.input_tokens, settings.max_tokens),
+            reserve_usd=self._prices.upper_bound(model, planned.input_tokens, question.max_tokens),
             per_day=settings.budget_usd_per_day,
-            per_subject=settings.budget_usd_per_diagnosis,
-            calls=settings.max_calls_per_diagnosis,
+            per_subject=most.usd if most else settings.budget_usd_per_diagnosis,
+            calls=most.calls if most else settings.max_calls_per_diagnosis,
             assumed=settings.assumed_price,
         )
 
@@ -230,6 +256,11 @@ class ModelGateway:
         )
         log.warning("a model call failed", subject=planned.subject, outcome=failure.outcome, why=str(failure))
         await asyncio.to_thread(self._calls.settle, number, done)
+
+
+def _shown(question: Question) -> bool:
+    """Whether a part of the answer was shown: another attempt would say it twice."""
+    return question.listener is not None and question.listener.committed
 
 
 def usage_of(calls: Sequence[Call]) -> Usage:

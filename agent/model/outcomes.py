@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from domain.errors import ReasonerError
 
@@ -85,6 +85,20 @@ class Reply:
     model: str = ""
 
 
+class Listener(Protocol):
+    """Hears an answer while it streams in."""
+
+    @property
+    def committed(self) -> bool:
+        """Whether some of it was shown to somebody, so that it cannot be asked for anew."""
+
+    def begin(self) -> None:
+        """An attempt begins."""
+
+    def hear(self, piece: str) -> None:
+        """Text as it comes, cleaned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One call: messages as the chat API has them, a JSON schema for the answer, and tools.
@@ -96,6 +110,7 @@ class Question:
         schema: JSON schema of the wanted answer; None for free text.
         tools: function definitions that the model may ask for.
         max_tokens: longest answer.
+        listener: hears the answer where the endpoint streams it; no part of what is asked.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -104,7 +119,7 @@ class Question:
     schema: Mapping[str, Any] | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     max_tokens: int = 4_000
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    listener: Listener | None = field(default=None, compare=False)
 
 
 class ModelFailure(ReasonerError):

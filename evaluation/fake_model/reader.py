@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation.fake_model.chat_reader import START, ChatReading, read_chat
+
 _FACT = re.compile(r"^(E\d+) \| (\S+) \| (.*?) \| (.+)$", re.MULTILINE)
 _CANDIDATE = re.compile(r"^(H\d+) \| (\S+) \| (.*?) \| (\d+)% \| for (.*?) \| against (.*)$", re.MULTILINE)
 _ID = re.compile(r"E\d+")
@@ -47,6 +49,7 @@ class Reading:
     tools: bool
     target: str
     orders: tuple[str, ...]
+    chat: ChatReading | None = None
 
     def of(self, *kinds: str) -> list[Fact]:
         return [one for one in self.facts if one.kind in kinds]
@@ -58,6 +61,8 @@ class Reading:
 def read_prompt(messages: Sequence[Mapping[str, Any]], *, tools: bool) -> Reading:
     """Read the facts, the candidates and the wanted shape out of a conversation."""
     text = "\n".join(str(one.get("content") or "") for one in messages if one.get("role") != "system")
+    if START in text:
+        return Reading((), (), "chat", tools, "", (), read_chat(text))
     facts = tuple(Fact(*match.groups()) for match in _FACT.finditer(text))
     candidates = tuple(
         Candidate(

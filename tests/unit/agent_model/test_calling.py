@@ -143,7 +143,7 @@ def test_a_ninth_call_is_refused_and_so_is_one_beyond_a_budget() -> None:
     with pytest.raises(ModelFailure, match="per day"):
         log.reserve(_call("D-2"), _limits(per_day=0.08))
     log.reserve(_call("D-2", NOW + timedelta(days=1)), _limits(per_day=0.08))
-    with pytest.raises(ModelFailure, match="per diagnosis"):
+    with pytest.raises(ModelFailure, match="USD for one"):
         log.reserve(_call("D-2"), _limits(per_subject=0.015))
 
 
