@@ -44,9 +44,10 @@ from domain.series import Window, floor_to_step
 from domain.timestamps import from_microseconds, parse_rfc3339
 from service.about import facts_of
 from service.alerting import Alerting
-from service.chat import Chat, ChatStores
+from service.chat import Chat
 from service.chat_data import StoredDesk
 from service.chat_model import build_chat_model
+from service.chat_turn import ChatStores
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
 from service.ingesting import SOURCE_DOWN

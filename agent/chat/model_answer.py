@@ -39,6 +39,7 @@ _REFUSAL = re.compile(
     r"|did not understand)\b",
     re.IGNORECASE,
 )
+_DIAGNOSE = re.compile(r"\b(?:diagnos|investigat|analy[sz]|root cause|look into|examine)", re.IGNORECASE)
 _CITED = re.compile(r"\[([AID]-\d+|E\d+)\]|(?<![\w-])([AID]-\d+)(?![\w-])")
 _KINDS = {"I": "incident", "A": "anomaly", "D": "diagnosis", "E": "evidence"}
 _FIGURES = frozenset(
@@ -95,7 +96,9 @@ async def answer_with_model(asked: Asked, turns: Sequence[Turn], model: ModelRun
     """
     earlier = [(one.answer, frozenset(name for _, name in one.cited)) for one in turns]
     voice = Voice(lambda: Ground.of(asked, earlier), model.tell)
-    talk = Talk(asked, turns, model.mark, asked.tools.permissions.diagnose)
+    # Only the person's own words set off an investigation, never a text that a tool returned.
+    diagnose = asked.tools.permissions.diagnose and bool(_DIAGNOSE.search(asked.question.text))
+    talk = Talk(asked, turns, model.mark, diagnose)
     context = _Context(talk, voice, model.door, model.run)
     work = asyncio.create_task(_graph().ainvoke(State(wanted=[], ended=False), context=context))
     while not work.done():
@@ -193,7 +196,8 @@ def _call(talk: Talk, name: str, arguments: str) -> str | None:
     """Run one tool; what was wrong with it otherwise."""
     calls = len(talk.asked.calls)
     try:
-        result = model_tools.call(talk.asked, name, arguments)
+        allowed = model_tools.offered(diagnose=talk.diagnose and not _started(talk))
+        result = model_tools.call(talk.asked, name, arguments, allowed)
     except AnalystError as error:
         said = str(error)[:300]
         if len(talk.asked.calls) == calls:
@@ -201,6 +205,10 @@ def _call(talk: Talk, name: str, arguments: str) -> str | None:
         return f"{name[:60]}: {said}"
     talk.found.append(Found(name, arguments, result))
     return None
+
+
+def _started(talk: Talk) -> bool:
+    return any(one.name == model_tools.STARTING for one in talk.found)
 
 
 def _normal(arguments: str) -> str:

@@ -53,15 +53,15 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def call(asked: Asked, name: str, arguments: str) -> BaseModel:
-    """Run a tool on the record.
+def call(asked: Asked, name: str, arguments: str, allowed: Sequence[str]) -> BaseModel:
+    """Run one of the allowed tools on the record.
 
     Raises:
-        InvalidInput: no such tool, or arguments that it does not take; nothing was done.
+        InvalidInput: no such tool here, or arguments that it does not take; nothing was done.
         AnalystError: what the tool itself raises.
     """
-    if name not in NAMES:
-        raise InvalidInput("tool", f"there is none called {name[:60]!r}")
+    if name not in allowed:
+        raise InvalidInput("tool", f"there is none called {name[:60]!r} for this question")
     if len(arguments) > MAX_ARGUMENTS:
         raise InvalidInput(name, "the arguments are too long")
     try:

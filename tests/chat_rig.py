@@ -1,0 +1,81 @@
+"""A chat behind the real API over a seeded desk, with or without a model."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from api_desk import NOW, TOKENS, seed, token_settings
+
+from api.app import create_app
+from api.server import bind, build_server
+from api.settings import Role, ServerSettings
+from service.rest_client import server_sent
+from service.settings import settings_from
+from service.wiring import Service, build_service
+
+
+@dataclass
+class Talk:
+    """A served chat."""
+
+    service: Service
+    client: httpx2.Client
+    url: str
+
+    def ask(self, message: str, thread: str | None = None, role: Role = "viewer") -> Any:
+        body = {"message": message, **({"thread_id": thread} if thread else {})}
+        return self.client.post("/api/v1/chat", json=body, headers=self.role(role))
+
+    def role(self, role: Role) -> dict[str, str]:
+        return {"Authorization": f"Bearer {TOKENS[role]}"}
+
+    def stream(self, message: str, role: Role = "viewer") -> list[tuple[str, Any]]:
+        headers = {"Accept": "text/event-stream", **self.role(role)}
+        with self.client.stream("POST", "/api/v1/chat", json={"message": message}, headers=headers) as answer:
+            assert answer.status_code == 200
+            return list(server_sent(answer.iter_lines()))
+
+
+@contextmanager
+def serving(
+    folder: Path, llm: Mapping[str, Any] | None = None, database_url: str | None = None
+) -> Iterator[Talk]:
+    """A service with a stopped clock and a seeded desk; its scheduler does not run.
+
+    Args:
+        folder: for its database, unless another one is named.
+        llm: the section of a model.
+        database_url: of an empty or a seeded database.
+    """
+    url = database_url or f"sqlite:///{folder / 'chat.db'}"
+    settings = settings_from({"database": {"url": url}, **({"llm": dict(llm)} if llm else {})})
+    service = build_service(settings, clock=lambda: NOW)
+    stores, database = service.parts.stores, service.parts.database
+    if not stores.series.all():
+        seed(stores, database)
+    service.parts.investigations.start()
+    service.analyst.start_chat()
+    server_settings = ServerSettings(port=0)
+    app = create_app(service.analyst, stores, server_settings, token_settings())
+    server = build_server(app, service.live, server_settings)
+    listening = bind(server_settings, token_settings())
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
+            yield Talk(service, client, url)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        service.analyst.stop_chat()
+        service.parts.investigations.stop()
+        service.parts.sources.close()
+        database.close()
