@@ -41,6 +41,7 @@ class Stages:
         ingest: stores one source's samples and events.
         windows: the recent past in memory.
         engine: detects.
+        learn_anew: drops an engine that has learned only a part; the next one learns everything.
         save: stores anomalies, incidents and alerts in one transaction.
         diagnose: investigates changed incidents; called after their alerts are stored.
         finish: stores the cycle's row.
@@ -52,6 +53,7 @@ class Stages:
     ingest: Ingest
     windows: Windows
     engine: Callable[[], DetectionEngine]
+    learn_anew: Callable[[], None]
     save: Callable[[Sequence[Anomaly], datetime], SavedDetections]
     diagnose: Callable[[Sequence[Incident], datetime], None]
     finish: Callable[[Cycle], Cycle]
@@ -155,11 +157,9 @@ class Pipeline:
         self._stages.ingest.health(healths, now, self._stages.step_s)
 
     def _detect(self, now: datetime) -> tuple[list[Anomaly], tuple[DetectorState, ...]]:
-        engine = self._stages.engine()
+        engine = self._taught(now)
         states: dict[str, DetectorState] = {}
         warming_up: list[str] = []
-        for history in self._stages.windows.history_to_learn(now):
-            engine.learn(judged(history))
         for window, first_new in self._stages.windows.to_score():
             result = engine.detect(judged(window), first_new, now)
             # Kept until they are stored: the engine tells of a change only once.
@@ -169,6 +169,17 @@ class Pipeline:
             warming_up += result.warming_up
         self.warming_up = tuple(warming_up)
         return list(self._unsaved.values()), tuple(states.values())
+
+    def _taught(self, now: datetime) -> DetectionEngine:
+        """The engine, after it has learned what is older than the windows."""
+        engine = self._stages.engine()
+        try:
+            for history in self._stages.windows.history_to_learn(now):
+                engine.learn(judged(history))
+        except Exception:
+            self._stages.learn_anew()
+            raise
+        return engine
 
     @staticmethod
     def _failed(cycle: Cycle, reason: str) -> Cycle:

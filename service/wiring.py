@@ -225,6 +225,7 @@ def _pipeline(
             ingest=Ingest(ground.stores.samples, ground.stores.events),
             windows=ground.windows,
             engine=rules.engine,
+            learn_anew=rules.changed,
             save=saver,
             diagnose=investigations.of_cycle,
             finish=lambda cycle: finished(ground.stores, ground.live, upkeep, cycle),
