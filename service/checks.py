@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from agent.runbooks import load_runbooks
+from agent.runbooks import checked_runbooks
 from alerts.receivers.configured import build_receivers
 from collectors.build import check_source
 from collectors.settings import SourceSettings
@@ -27,7 +27,7 @@ def check_everything(settings: Settings) -> Iterator[tuple[str, Attempt]]:
         yield "sources", lambda: "none is configured; data can be pushed to /api/v1/samples"
     yield "model", partial(_model, settings)
     yield "alerts", partial(_alerts, settings)
-    yield "runbooks", lambda: f"{len(load_runbooks(settings.runbooks))} causes"
+    yield "runbooks", lambda: f"{len(checked_runbooks(settings.runbooks))} causes"
 
 
 def _database(settings: Settings) -> str:
