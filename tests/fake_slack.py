@@ -223,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self, content: bytes) -> dict[str, Any]:
         if self.headers.get("Content-Type", "").startswith("application/json"):
-            return dict(json.loads(content))
+            return dict(json.loads(content or b"{}"))
         return dict(parse_qsl(content.decode()))
 
     def _meet(self, fault: Fault, method: str, body: dict[str, Any]) -> None:
