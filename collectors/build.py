@@ -20,7 +20,7 @@ from collectors.settings import (
 from collectors.settings_base import HttpSource
 from collectors.settings_desk import DeskSource
 from collectors.settings_logs import JournalSource, LogSource, LokiSource
-from collectors.settings_news import NewsSource
+from collectors.settings_news import CalendarSource, NewsSource
 from domain.errors import SourceError
 
 _CHECKED_PAGES = 50
@@ -62,7 +62,8 @@ def build_collector(
 
 
 def _http_collector(
-    settings: PrometheusSource | OpenMetricsSource | NewsSource | LokiSource, environ: Mapping[str, str]
+    settings: PrometheusSource | OpenMetricsSource | NewsSource | CalendarSource | LokiSource,
+    environ: Mapping[str, str],
 ) -> Collector:
     match settings:
         case PrometheusSource():
@@ -77,6 +78,10 @@ def _http_collector(
             from collectors.news import NewsCollector
 
             return NewsCollector.of(settings, environ)
+        case CalendarSource():
+            from collectors.calendar import CalendarCollector
+
+            return CalendarCollector.of(settings, environ)
         case LokiSource():
             from collectors.loki import LokiCollector
 

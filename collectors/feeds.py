@@ -51,6 +51,7 @@ class FeedItem:
     link: str
     published: datetime | None
     tags: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collectors.gate import TimeUnit
 from collectors.settings_base import HttpSource, SourceBase, TimeZone
 from collectors.settings_desk import DeskSource
 from collectors.settings_logs import JournalSource, LogSource, LokiSource
-from collectors.settings_news import NewsSource
+from collectors.settings_news import CalendarSource, NewsSource
 from domain.series import SeriesKind, SourceName
 
 _SELECT = re.compile(r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b[^;]*;?\s*")
@@ -164,6 +164,7 @@ SourceSettings = Annotated[
     | JournalSource
     | LokiSource
     | NewsSource
+    | CalendarSource
     | DeskSource,
     Field(discriminator="kind"),
 ]

@@ -57,6 +57,7 @@ def test_rss_items_become_events_without_markup(server: RawServer) -> None:
         "feed": "feed",
         "symbols": "BTC,ETH",
         "link": "https://news.test/1",
+        "first_seen": "2026-03-01T12:00:00+00:00",
     }
     assert second.source == "news"
 
@@ -143,3 +144,124 @@ def test_an_empty_feed_is_fine(server: RawServer) -> None:
     server.respond = xml("<rss><channel/></rss>")
     page = collect(server)
     assert (page.events, page.notes) == ((), ("the feed holds no items",))
+
+
+STATUS = {
+    "page": {"id": "x", "name": "Bybit"},
+    "incidents": [
+        {
+            "id": "i1",
+            "name": "Delayed order acknowledgements",
+            "status": "resolved",
+            "impact": "major",
+            "created_at": "2026-03-01T08:00:00.000Z",
+            "shortlink": "https://stspg.io/i1",
+            "components": [{"id": "c", "name": "Order gateway"}],
+            "incident_updates": [
+                {
+                    "id": "u2",
+                    "status": "resolved",
+                    "body": "Fixed.",
+                    "created_at": "2026-03-01T09:00:00.000Z",
+                },
+                {
+                    "id": "u1",
+                    "status": "investigating",
+                    "body": "We are looking into <b>delays</b> on BTCUSDT.",
+                    "display_at": "2026-03-01T08:05:00.000Z",
+                },
+            ],
+        },
+        {"id": "i2", "name": "Planned work", "status": "scheduled", "created_at": "2026-02-28T08:00:00Z"},
+    ],
+}
+
+
+def test_a_status_page_tells_every_update_of_an_incident_once(server: RawServer) -> None:
+    server.respond = reply_json(STATUS)
+    more: dict[str, Any] = {
+        "format": "statuspage",
+        "event_kind": "notice",
+        "source": "events",
+        "labels": {"venue": "bybit"},
+    }
+    page = collect(server, **more)
+    assert "GET /api/v2/incidents.json" in server.requests[0]
+    assert [(event.timestamp.hour, event.text) for event in page.events] == [
+        (8, "Planned work (scheduled)"),
+        (8, "Delayed order acknowledgements (investigating) \u2014 We are looking into delays on BTCUSDT."),
+        (9, "Delayed order acknowledgements (resolved) \u2014 Fixed."),
+    ]
+    labels = page.events[1].labels
+    assert (labels["impact"], labels["status"], labels["affected"]) == (
+        "major",
+        "investigating",
+        "Order gateway",
+    )
+    assert (labels["symbol"], labels["venue"], page.events[1].kind) == ("BTC", "bybit", "notice")
+    assert collect(server, page.position.cursor, **more).events == ()
+
+
+ANNOUNCEMENTS = {
+    "result": {
+        "list": [
+            {
+                "title": "Delisting of ABCUSDT Perpetual Contract",
+                "description": "Trading ends soon.",
+                "url": "https://announcements.test/1",
+                "dateTimestamp": 1_772_355_600_000,
+                "tags": ["Derivatives"],
+            }
+        ]
+    }
+}
+FIELDS = {
+    "items": "result.list",
+    "id": "url",
+    "summary": "description",
+    "time": "dateTimestamp",
+    "time_unit": "ms",
+}
+
+
+def test_announcements_are_read_by_path_expressions(server: RawServer) -> None:
+    server.respond = reply_json(ANNOUNCEMENTS)
+    (event,) = collect(server, format="json", fields=FIELDS, symbols={"ABC": []}).events
+    assert event.timestamp == datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert event.text == "Delisting of ABCUSDT Perpetual Contract \u2014 Trading ends soon."
+    assert (event.labels["symbol"], event.labels["link"]) == ("ABC", "https://announcements.test/1")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"result": {"list": None}}, {"result": {"list": [{"title": {"en": "x"}}]}}, [], "text", 7],
+)
+def test_announcements_of_another_shape_are_refused_whole(server: RawServer, document: object) -> None:
+    server.respond = reply_json(document)
+    with pytest.raises(SourceError, match="unexpected shape"):
+        collect(server, format="json", fields=FIELDS)
+
+
+@pytest.mark.parametrize("document", [{}, {"incidents": {}}, {"incidents": [{"id": 1}]}])
+def test_a_status_page_of_another_shape_is_refused_whole(server: RawServer, document: object) -> None:
+    server.respond = reply_json(document)
+    with pytest.raises(SourceError, match="unexpected shape"):
+        collect(server, format="statuspage")
+
+
+def test_a_path_that_is_none_is_refused_when_it_is_configured() -> None:
+    with pytest.raises(ValueError, match="JMESPath"):
+        settings("http://x.test", format="json", fields={"items": "a[["})
+
+
+def test_one_headline_from_two_feeds_is_one_event(server: RawServer) -> None:
+    title = "Bitcoin slides as funding turns negative"
+    server.respond = xml(f"<rss><channel><item><title>{title}</title><guid>a</guid></item></channel></rss>")
+    (first,) = collect(server).events
+    server.respond = xml(
+        f"<rss><channel><item><title>{title.upper()}.</title><guid>7</guid></item></channel></rss>"
+    )
+    (second,) = collect(server, name="other").events
+    assert first.dedupe_key == second.dedupe_key
+    (notice,) = collect(server, event_kind="notice").events
+    assert notice.dedupe_key != first.dedupe_key

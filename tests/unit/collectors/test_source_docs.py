@@ -20,7 +20,7 @@ from collectors.settings import (
 )
 from collectors.settings_base import HttpSource, SourceBase
 from collectors.settings_logs import JournalSource, LogSource, LokiSource
-from collectors.settings_news import NewsSource
+from collectors.settings_news import CalendarSource, NewsFields, NewsSource
 
 DOCS = Path(__file__).parents[3] / "docs" / "sources"
 KINDS: dict[str, tuple[type[BaseModel], ...]] = {
@@ -32,7 +32,8 @@ KINDS: dict[str, tuple[type[BaseModel], ...]] = {
     "logs": (LogSource,),
     "journald": (JournalSource,),
     "loki": (LokiSource,),
-    "news": (NewsSource,),
+    "news": (NewsSource, NewsFields),
+    "calendar": (CalendarSource,),
 }
 SHARED = set(HttpSource.model_fields) | {"kind"}
 
