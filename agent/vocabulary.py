@@ -108,7 +108,7 @@ _PATTERNS: tuple[tuple[str, Kind], ...] = (
     ),
     (r"network|bytes_(sent|received|in|out)|syscall", Kind("traffic", "system", "both", "input and output")),
     (r"expiry|expires", Kind("expiry", "system", "down", "time to expiry")),
-    (r"log_lines|log_count|log_messages", Kind("log_lines", "log", "up", "log lines")),
+    (r"log_(lines|count|messages|novelty|error)", Kind("log_lines", "log", "up", "log lines")),
     (
         r"error|5xx|exception|panic|failure|failed|crash|restarts?(_|$)",
         Kind("errors", "system", "up", "errors"),

@@ -22,8 +22,8 @@ from domain.timestamps import to_microseconds
 from domain.topology import Edge, Strategy, Topology
 
 TEMPLATE_METRIC = "log_template_lines"
-# Lines per component and level: what templates add up to, so no evidence of its own beside them.
-LOG_VOLUME_METRIC = "log_lines"
+# What templates add up to or are told by: no evidence of their own beside them.
+LOG_METRICS = frozenset({"log_lines", "log_error_ratio", "log_novelty"})
 EVENTS_BEFORE = timedelta(hours=6)
 MAX_EVENTS = 500
 
@@ -89,7 +89,7 @@ class CaseBuilder:
 
     def _case(self, request: DiagnosisRequest, window: Window) -> Case:
         templates = [i for i, one in enumerate(window.series) if one.key.metric == TEMPLATE_METRIC]
-        told = {TEMPLATE_METRIC, LOG_VOLUME_METRIC} if templates else {TEMPLATE_METRIC}
+        told = {TEMPLATE_METRIC, *LOG_METRICS} if templates else {TEMPLATE_METRIC}
         asked = set(request.affected_metrics[:1])
         metrics = [
             i
