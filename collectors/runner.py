@@ -234,6 +234,7 @@ class SourceRunner:
             next_try_at=self._next_try(source, now),
             samples=source.samples,
             events=source.events,
+            feeds=tuple(sorted({source.settings.source, *source.settings.sources.values()})),
         )
 
     def _next_try(self, source: _Source, now: datetime) -> datetime | None:

@@ -57,6 +57,7 @@ class SourceHealth(BaseModel):
     next_try_at: datetime | None = None
     samples: int = 0
     events: int = 0
+    feeds: tuple[str, ...] = Field(default=(), description="The kinds of data that come from it.")
 
 
 class SourceState(BaseModel):
