@@ -82,6 +82,12 @@ class IncidentStore:
         with self._database.read() as connection:
             return [_head_of(row) for row in connection.execute(statement).mappings()]
 
+    def count_ended(self, since: datetime) -> int:
+        """How many resolved incidents ended since an instant."""
+        statement = select(func.count()).where(INCIDENT.c.status == "resolved", INCIDENT.c.ended_at >= since)
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
     def many(self, incident_ids: Sequence[str]) -> Mapping[str, Incident]:
         """Those of some incidents that are still stored, by id, in one go."""
         with self._database.read() as connection:

@@ -1,6 +1,6 @@
 """Calls of language models: what they cost, and for the record what was asked and answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +52,16 @@ class UsageStore:
             subject, count = connection.execute(own).one()
             check(day, float(subject), int(count))
             return inserted_id(connection, _CALL, _values(call))
+
+    def models(self, since: datetime) -> Mapping[str, str]:
+        """The model that each subject (a diagnosis or a thread) last asked, since an instant."""
+        statement = (
+            select(_CALL.c.subject, _CALL.c.model)
+            .where(_CALL.c.at >= since, _CALL.c.subject.is_not(None))
+            .order_by(_CALL.c.id)
+        )
+        with self._database.read() as connection:
+            return {row.subject: row.model for row in connection.execute(statement)}
 
     def settle(self, number: int, call: ModelCall) -> None:
         """Replace a reserved call by what came of it."""

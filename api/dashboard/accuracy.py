@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
 import numpy as np
 from markupsafe import Markup
@@ -13,7 +12,6 @@ from api.dashboard import fmt
 from api.dashboard.svg import bar, sparkline
 from api.doors import Doors
 from api.performance import Performance, Share, performance_of, wilson
-from db.anomalies import AnomalyFilter
 from db.records import UsageDay
 from domain.diagnosis import Diagnosis
 from domain.feedback import Feedback
@@ -22,8 +20,6 @@ from domain.rule import Rule
 DAYS = {"7d": 7, "30d": 30}
 _BINS = ((0.0, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.01))
 _FEW = 30
-# More would not change what the table says, but how long it takes.
-_JUDGED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +165,13 @@ def _fallback(door: Doors, since: datetime) -> str:
 def _rules(door: Doors, since: datetime, now: datetime, said: Sequence[Feedback]) -> list[RuleRow]:
     rules: Mapping[str, Rule] = {rule.name: rule for rule in door.stores.rules.all()}
     verdicts = {one.target_id: one.verdict for one in said if one.kind == "anomaly"}
-    counts: Counter[str] = Counter()
     right: Counter[str] = Counter()
     judged: Counter[str] = Counter()
-    first = now
-    for one in islice(door.stores.anomalies.iterate(AnomalyFilter(start=since)), _JUDGED):
-        first = min(first, one.timestamp)
-        counts[one.rule] += 1
-        if one.id in verdicts:
-            judged[one.rule] += 1
-            right[one.rule] += verdicts[one.id] == "true_positive"
+    for one in door.stores.anomalies.many(list(verdicts)).values():
+        judged[one.rule] += 1
+        right[one.rule] += verdicts[one.id] == "true_positive"
+    counts = door.stores.anomalies.by_rule(since)
+    first = min((begun for _, _, begun in counts), default=now)
     days = max(1.0, (now - first).total_seconds() / 86_400)
     return [
         RuleRow(
@@ -189,5 +182,5 @@ def _rules(door: Doors, since: datetime, now: datetime, said: Sequence[Feedback]
             fmt.percent(right[name] / judged[name]) if judged[name] else fmt.MISSING,
             judged[name],
         )
-        for name, n in counts.most_common(40)
+        for name, n, _ in counts[:40]
     ]

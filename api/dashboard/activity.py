@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from api.dashboard import fmt
+from api.dashboard.desk_time import desk_time
 from api.doors import Doors
 from db.records import AuditEntry
 from domain.anomaly import Anomaly
@@ -31,7 +32,7 @@ def activity(
 ) -> list[Happened]:
     """Everything recorded about some objects, newest first."""
     asked = list(dict.fromkeys(one for one in subjects if one))[:_MOST_SUBJECTS]
-    found = [_of_entry(entry) for one in asked for entry in door.stores.audit.list(one, limit=20).items]
+    found = [_of_entry(door, entry) for one in asked for entry in _entries(door, one)]
     for kind in ("anomaly", "diagnosis"):
         found += [
             _of_feedback(one) for said in door.stores.feedback.of_many(kind, asked).values() for one in said
@@ -44,10 +45,16 @@ def activity(
     return sorted(found, key=lambda one: one.at, reverse=True)[:_MOST]
 
 
-def _of_entry(entry: AuditEntry) -> Happened:
+def _entries(door: Doors, subject: str) -> list[AuditEntry]:
+    """What was recorded about an object, but for verdicts: these stand there in full."""
+    found = door.stores.audit.list(subject, limit=20).items
+    return [one for one in found if one.action != "feedback.given"]
+
+
+def _of_entry(door: Doors, entry: AuditEntry) -> Happened:
     change = _change(entry.before, entry.after)
     words = fmt.words(entry.action.replace(".", " "))
-    return Happened(entry.at, entry.actor, f"{words}{f': {change}' if change else ''}")
+    return Happened(desk_time(door, entry.at), entry.actor, f"{words}{f': {change}' if change else ''}")
 
 
 def _change(before: Any, after: Any) -> str:

@@ -78,7 +78,7 @@ def anomaly_view(
         span=seconds(window),
         moved_in=seconds(asked),
         lanes=pictures(door, anomaly.affected_metrics, _brushed(brushed) or window, seen_with),
-        movers=movers(door, asked),
+        movers=movers(door, asked, name),
         explanation=explain(anomaly, feedback),
         incident=incident,
         diagnosis=diagnosis,
@@ -101,7 +101,7 @@ def stale_words(door: Doors, data_sources: Sequence[str]) -> str:
     troubled = [
         f"{one.name} is {one.status}"
         for one in door.service.sources()
-        if one.status in {"stale", "failed"} and (one.name in data_sources or one.kind in data_sources)
+        if one.status in {"stale", "failed"} and not {one.name, one.kind, *one.feeds}.isdisjoint(data_sources)
     ]
     return "; ".join(troubled)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,16 +21,39 @@ MARK_KINDS = {"deploy", "config_change", "notice", "news"}
 _DIGITS = 7
 _LONGEST_ANOMALY = timedelta(days=2)
 _MAX_REGIONS = 100
+_MOST_CANDLES = 60
 _PNL_METRICS = ("pnl", "realized_pnl", "pnl_usd")
 
 
-def series_chart(door: Doors, name: str, window: tuple[datetime, datetime]) -> dict[str, Any]:
-    """One series with its band, regions, marks and votes; raises NotFound for an unknown series."""
+def series_chart(
+    door: Doors, name: str, window: tuple[datetime, datetime], *, candles: bool = False
+) -> dict[str, Any]:
+    """One series with its band, regions, marks and votes; raises NotFound for an unknown series.
+
+    With `candles` the values are the last ones of some fifty stretches, with the first, largest and smallest.
+    """
     if name not in door.stores.series.named([name]):
         raise NotFound("series", name)
     anomalies = around(door, window, name)
     drawn = lane(door.stores, name, window, anomalies, marks(door, window))
-    return {**_columns(drawn), "regions": _regions(drawn, anomalies), "votes": _votes(drawn, anomalies)}
+    shown = _candles(drawn) if candles else _columns(drawn)
+    return {**shown, "regions": _regions(drawn, anomalies), "votes": _votes(drawn, anomalies)}
+
+
+def _candles(drawn: Lane) -> dict[str, Any]:
+    """The lane in stretches of whole cells: `y` is the close, `candles` are open, high and low."""
+    size = max(1, math.ceil(len(drawn.values) / _MOST_CANDLES))
+    padded = np.full(math.ceil(len(drawn.values) / size) * size, np.nan)
+    padded[: len(drawn.values)] = drawn.values
+    blocks = padded.reshape(-1, size)
+    known = np.isfinite(blocks)
+    some = known.any(axis=1)
+    rows, last = np.arange(len(blocks)), size - 1 - np.argmax(known[:, ::-1], axis=1)
+    high = np.where(some, np.max(np.where(known, blocks, -np.inf), axis=1), np.nan)
+    low = np.where(some, np.min(np.where(known, blocks, np.inf), axis=1), np.nan)
+    first = blocks[rows, np.argmax(known, axis=1)]
+    closed = replace(drawn, step_s=drawn.step_s * size, values=blocks[rows, last], low=None, high=None)
+    return {**_columns(closed), "candles": [_plain(one) for one in (first, high, low)]}
 
 
 def money_chart(door: Doors, window: tuple[datetime, datetime], without: str | None) -> dict[str, Any]:

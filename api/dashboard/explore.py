@@ -39,6 +39,7 @@ class Choice:
     search: str
     only_odd: bool
     page: int
+    candles: bool = False
 
     def address(self, **changes: object) -> str:
         """The address of the same choice with something changed."""
@@ -48,6 +49,7 @@ class Choice:
             "window": self.window,
             "q": self.search,
             "odd": "1" if self.only_odd else "",
+            "candles": "1" if self.candles else "",
         }
         return f"/explore?{urlencode({key: value for key, value in {**now, **changes}.items() if value})}"
 

@@ -13,6 +13,7 @@ from domain.series import SeriesKey
 
 MISSING = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
+_CURRENCIES = frozenset({"USD", "USDT", "USDC"})
 _CODE = re.compile(r"`([^`\n]{1,300})`")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _CITED = re.compile(r"\bE\d{1,4}\b")
@@ -58,10 +59,14 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def fact_value(value: float | None, unit: str) -> str:
-    """A number of a fact; one that is an instant reads as a clock."""
-    if value is not None and unit == "unix s" and 0 <= value < 7e9:
+    """A number of a fact: an instant reads as a clock, money as money, a long time in its largest unit."""
+    if value is None:
+        return MISSING
+    if unit == "unix s" and 0 <= value < 7e9:
         return clock(datetime.fromtimestamp(value, UTC))
-    return number(value, unit)
+    if unit in _CURRENCIES:
+        return amount(value, unit)
+    return duration(timedelta(seconds=value)) if unit == "s" and 120 <= value < 1e9 else number(value, unit)
 
 
 def sigma(value: float | None) -> str:
@@ -120,6 +125,13 @@ def clock(instant: datetime | None, now: datetime | None = None) -> str:
         return MISSING
     same_day = now is not None and instant.date() == now.date()
     return f"{instant:%H:%M}" if same_day else f"{instant:%Y-%m-%d %H:%M}"
+
+
+def when(instant: datetime | None, now: datetime | None = None) -> Markup:
+    """The same as an element that a pointer over it explains in the reader's own time."""
+    if instant is None:
+        return Markup(MISSING)  # noqa: S704 - our own character
+    return Markup('<time datetime="{}">{}</time>').format(instant.isoformat(), clock(instant, now))
 
 
 def words(identifier: str | None) -> str:

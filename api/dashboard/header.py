@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.auth import Caller
+from api.auth import OPERATE, Caller
 from api.dashboard import fmt
 from api.doors import Doors
 from domain.cycle import Cycle, SourceHealth
@@ -20,6 +20,7 @@ class Header:
     csrf: str
     signed_in: bool
     demo: bool
+    may_operate: bool
 
 
 def header_of(door: Doors, caller: Caller) -> Header:
@@ -37,6 +38,7 @@ def header_of(door: Doors, caller: Caller) -> Header:
         csrf=caller.csrf_token,
         signed_in=caller.by_cookie,
         demo=bool(door.service.demo_kinds()),
+        may_operate=caller.role in OPERATE,
     )
 
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.alert_port import DeliveryState, ReceiverState
 from api.dashboard import fmt
+from api.dashboard.overview import reasoner_words
 from api.doors import Doors
 from api.service_port import ConfigurationEntry, Readiness
 from domain.cycle import Cycle, SourceHealth
+from domain.errors import NotFound
 
 _STRIP = 20
 
@@ -22,6 +25,26 @@ class SourceRow:
     rows: int
     error: str
     next_try: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverRow:
+    name: str
+    status: str
+    waiting: int
+    parked: int
+    sent: int
+    last: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a test that a button started."""
+
+    what: str
+    ok: bool
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +67,10 @@ class HealthView:
     storage: str
     series: int
     configuration: Sequence[ConfigurationEntry]
+    delivery: DeliveryState
+    receivers: list[ReceiverRow]
+    model: str
+    tried: Tried | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +80,28 @@ class DemoView:
     sources: list[SourceRow]
 
 
-def health_view(door: Doors) -> HealthView:
-    """Sources, scheduler, database and configuration."""
+def tried(door: Doors, what: str) -> Tried:
+    """Try the model, `source:NAME`, or `receiver:NAME` now; raises NotFound for anything else."""
+    kind, _, name = what.partition(":")
+    if kind == "model":
+        found = door.service.check_llm()
+    elif kind == "source":
+        found = door.service.check_source(name)
+    elif kind == "receiver":
+        found = door.service.check_receiver(name)
+    else:
+        raise NotFound("part to try", what)
+    took = f" ({fmt.milliseconds(found.ms)})" if found.ms else ""
+    return Tried(name or "language model", found.ok, f"{found.answer}{took}")
+
+
+def health_view(door: Doors, result: Tried | None = None) -> HealthView:
+    """Sources, scheduler, delivery, database and configuration; with what a test just answered."""
     now = door.service.now()
     cycles = door.stores.cycles.list(limit=_STRIP).items
     done = [one for one in cycles if one.status == "done"]
     last = done[0] if done else None
-    about = door.service.about()
+    about, delivery = door.service.about(), door.service.alerts.delivery()
     return HealthView(
         sources=source_rows(door, now),
         readiness=door.service.readiness(),
@@ -73,6 +115,10 @@ def health_view(door: Doors) -> HealthView:
         storage=about.storage,
         series=door.stores.series.count(),
         configuration=about.configuration,
+        delivery=delivery,
+        receivers=[_receiver(one, now) for one in delivery.receivers],
+        model=reasoner_words(door),
+        tried=result,
     )
 
 
@@ -101,6 +147,20 @@ def _source(one: SourceHealth, now: datetime) -> SourceRow:
         rows=one.samples + one.events,
         error=one.last_error or "",
         next_try=fmt.clock(one.next_try_at, now) if one.next_try_at else fmt.MISSING,
+    )
+
+
+def _receiver(one: ReceiverState, now: datetime) -> ReceiverRow:
+    repeats = one.possible_repeats
+    repeated = f"{repeats} sent again, perhaps twice" if repeats else ""
+    return ReceiverRow(
+        name=one.name,
+        status=one.status,
+        waiting=one.pending,
+        parked=one.parked,
+        sent=one.sent,
+        last=f"{fmt.age(one.last_success_at, now)} ago" if one.last_success_at else "never",
+        error=one.last_error or repeated,
     )
 
 

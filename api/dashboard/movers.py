@@ -29,8 +29,15 @@ class Mover:
     spark: Markup
 
 
-def movers(door: Doors, window: tuple[datetime, datetime], most: int = 12) -> list[Mover]:
-    """The series that moved most in a window; empty where the past is too short to say."""
+def movers(door: Doors, window: tuple[datetime, datetime], but: str = "", most: int = 12) -> list[Mover]:
+    """The series that moved most in a window; empty where the past is too short to say.
+
+    Args:
+        door: the doors.
+        window: from when to when.
+        but: the series that is asked about: what moved with it is the question.
+        most: how many at most.
+    """
     step = timedelta(seconds=door.service.step_s)
     end = max(window[1], window[0] + step)
     seen = _window(door, window[0] - _BEFORE * max(end - window[0], 3 * step), end)
@@ -40,6 +47,7 @@ def movers(door: Doors, window: tuple[datetime, datetime], most: int = 12) -> li
     least = np.array([1.0 if one.source == "system_logs" else 0.0 for one in seen.series])
     scores = departures(seen.values, first, least)
     peaks = np.nanmax(np.where(np.isfinite(scores), np.abs(scores), 0.0), axis=1)
+    peaks[[one.name == but for one in seen.series]] = 0.0
     order = [int(i) for i in np.argsort(-peaks, kind="stable")[:most] if peaks[i] >= _ONSET_SIGMA]
     return [_mover(seen, i, scores[i], first) for i in order]
 

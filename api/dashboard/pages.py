@@ -8,19 +8,34 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from api.auth import COOKIE, READ, Caller, allow, check_csrf
-from api.dashboard import anomaly_view, incident_list, openapi_page, views
+from api.dashboard import anomaly_view, openapi_page, overview, views
+from api.dashboard.incident_list import Sort
 from api.dashboard.render import page
+from api.dashboard.saved_views import Saved
 from api.doors import Door, Doors, Operator, Reader
 from api.feedback import Verdict, give
 from api.report import anomaly_report, diagnosis_report, incident_report
 from api.routes import diagnoses, incidents
+from domain.anomaly import Severity
 from domain.feedback import AnomalyVerdict, DiagnosisVerdict
 from domain.incident import IncidentStatus
 
 router = APIRouter(include_in_schema=False)
 Csrf = Annotated[str, Form(max_length=200)]
-Cursor = Annotated[str | None, Query(max_length=500)]
 _MARKDOWN = ".md"
+
+
+class OverviewQuery(BaseModel):
+    """The address of the overview; `sel` is the selected row."""
+
+    state: overview.State = "open"
+    sort: Sort = "severity"
+    severity: Severity | Literal[""] = ""
+    source: str = Field(default="", max_length=100)
+    q: str = Field(default="", max_length=200)
+    page: int = Field(default=0, ge=0, le=1_000)
+    cursor: str | None = Field(default=None, max_length=500)
+    sel: str = Field(default="", max_length=100)
 
 
 class DiagnosisForm(BaseModel):
@@ -29,21 +44,19 @@ class DiagnosisForm(BaseModel):
     csrf: str = Field(max_length=200)
     verdict: DiagnosisVerdict | None = None
     actual_cause: str = Field(default="", max_length=200)
+    comment: str = Field(default="", max_length=2_000)
     action: int | None = Field(default=None, ge=1, le=10_000)
     done: bool = True
     cancel: str = ""
 
 
 @router.get("/")
-def overview(
-    door: Door,
-    caller: Reader,
-    state: incident_list.State = "open",
-    cursor: Cursor = None,
-    sort: incident_list.Sort = "severity",
+def the_overview(
+    door: Door, caller: Reader, saved: Saved, chosen: Annotated[OverviewQuery, Query()]
 ) -> Response:
     """Is anything wrong now, how much does it cost, is somebody on it?"""
-    return page(door, caller, "overview.html", incident_list.overview(door, state, cursor, sort))
+    choice = overview.Choice(**chosen.model_dump(exclude={"sel"}))
+    return page(door, caller, "overview.html", overview.overview(door, choice), saved=saved)
 
 
 @router.get("/incidents/{incident_id}")
@@ -118,7 +131,8 @@ def act_on_diagnosis(
     check_csrf(caller, form.csrf)
     found = door.stores.diagnoses.get(diagnosis_id)
     if form.verdict is not None:
-        give(door, caller, Verdict("diagnosis", found.id, form.verdict, form.actual_cause.strip() or None))
+        cause, comment = form.actual_cause.strip() or None, form.comment.strip() or None
+        give(door, caller, Verdict("diagnosis", found.id, form.verdict, cause, comment))
     elif form.action is not None:
         diagnoses.tick_action(door, caller, found.id, form.action, diagnoses.ActionChange(done=form.done))
     else:

@@ -1,10 +1,9 @@
 """The history: has this happened before, what was it, how long did it last?"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -13,13 +12,15 @@ from api.dashboard import fmt
 from api.dashboard.heatmap import heatmap
 from api.dashboard.views import cause_words
 from api.doors import Doors
+from db.incidents import IncidentHead
 from domain.diagnosis import Diagnosis
+from domain.feedback import Feedback
 from domain.incident import Incident
 
 DAYS = {"7d": 7, "28d": 28, "90d": 90, "1y": 365}
+FACETS = ("status", "severity", "cause", "detector", "feedback", "model")
 _PAGE = 50
-_MOST = 5_000
-Status = Literal["", "open", "acknowledged", "resolved"]
+MOST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,21 @@ class Search:
     status: str = ""
     severity: str = ""
     cause: str = ""
+    detector: str = ""
+    feedback: str = ""
+    model: str = ""
     window: str = "28d"
     page: int = 0
 
-    def address(self, **changes: object) -> str:
-        """The same search with something changed."""
-        now = {name: getattr(self, name) for name in ("q", "status", "severity", "cause", "window")}
-        return f"/history?{urlencode({key: value for key, value in {**now, **changes}.items() if value})}"
+    def address(self, path: str = "/history", **changes: object) -> str:
+        """The same search with something changed, on its first page."""
+        now = {name: getattr(self, name) for name in ("q", *FACETS, "window")}
+        return f"{path}?{urlencode({key: value for key, value in {**now, **changes}.items() if value})}"
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but the window is asked for."""
+        return bool(self.q) or any(getattr(self, name) for name in FACETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class PastRow:
     id: str
     severity: str
     title: str
-    started: str
+    started: datetime
     lasted: str
     status: str
     assignee: str
@@ -71,101 +80,125 @@ class History:
     calendar: Markup
     older: str | None
     newer: str | None
-    export: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The incidents of a window with their facets, and those of them that a search asks for."""
+
+    facets: Mapping[str, Mapping[str, Sequence[str]]]
+    all: Sequence[IncidentHead]
+    fits: Sequence[IncidentHead]
 
 
 def history(door: Doors, search: Search) -> History:
     """Incidents of a search, newest first, with counts of what is among them."""
+    found = find(door, search)
+    fits = found.fits
+    shown = [one.id for one in fits[search.page * _PAGE : (search.page + 1) * _PAGE]]
+    last = len(fits) <= (search.page + 1) * _PAGE
     now = door.service.now()
-    start = now - timedelta(days=DAYS[search.window])
-    found = list(_incidents(door, start))
-    causes = door.stores.diagnoses.causes([one.diagnosis_id for one in found if one.diagnosis_id])
+    return History(
+        search=search,
+        rows=rows_of(door, shown, now),
+        total=len(fits),
+        capped=len(found.all) >= MOST,
+        facets=_facets(found, search),
+        calendar=heatmap([one.started_at for one in fits], now),
+        older=None if last else search.address(page=search.page + 1),
+        newer=search.address(page=search.page - 1) if search.page else None,
+    )
+
+
+def find(door: Doors, search: Search) -> Found:
+    """Look through the newest incidents of a window; their anomalies are not read."""
+    start = door.service.now() - timedelta(days=DAYS[search.window])
+    heads = door.stores.incidents.heads(start, MOST)
+    wanted = heads
     if search.q:
         said = {
             one.incident_id for one in door.stores.diagnoses.list(q=search.q, start=start, limit=500).items
         }
         words = search.q.lower()
-        found = [
-            one for one in found if one.id in said or words in f"{one.id} {one.title} {one.assignee}".lower()
+        wanted = [
+            one for one in heads if one.id in said or words in f"{one.id} {one.title} {one.assignee}".lower()
         ]
-    fits = [one for one in found if _fits(one, causes, search)]
-    shown = fits[search.page * _PAGE : (search.page + 1) * _PAGE]
-    last = len(fits) <= (search.page + 1) * _PAGE
-    return History(
-        search=search,
-        rows=_rows(door, shown, now),
-        total=len(fits),
-        capped=len(found) >= _MOST,
-        facets=_facets(found, causes, search),
-        calendar=heatmap([one.started_at for one in fits], now),
-        older=None if last else search.address(page=search.page + 1),
-        newer=search.address(page=search.page - 1) if search.page else None,
-        export=urlencode(_export(search, start)),
-    )
+    facets = _values(door, wanted, start)
+    fits = [one for one in wanted if _fits(one.id, facets, search)]
+    return Found(facets, wanted, fits)
 
 
-def _incidents(door: Doors, start: datetime) -> Iterator[Incident]:
-    cursor, given = None, 0
-    while given < _MOST:
-        page = door.stores.incidents.list(start=start, limit=500, cursor=cursor)
-        yield from page.items
-        given, cursor = given + len(page.items), page.next_cursor
-        if cursor is None:
-            return
-
-
-def _cause(one: Incident, causes: Mapping[str, str]) -> str:
-    return causes.get(one.diagnosis_id or "", "") or "none"
-
-
-def _fits(one: Incident, causes: Mapping[str, str], search: Search) -> bool:
-    return (
-        search.status in {"", one.status}
-        and search.severity in {"", one.severity}
-        and search.cause in {"", _cause(one, causes)}
-    )
-
-
-def _facets(found: Sequence[Incident], causes: Mapping[str, str], search: Search) -> list[Facet]:
-    counted: dict[str, Counter[str]] = {
-        "status": Counter(one.status for one in found),
-        "severity": Counter(one.severity for one in found),
-        "cause": Counter(_cause(one, causes) for one in found),
+def _values(
+    door: Doors, heads: Sequence[IncidentHead], start: datetime
+) -> dict[str, Mapping[str, Sequence[str]]]:
+    """For each facet the values of each incident."""
+    diagnosed = {one.id: one.diagnosis_id or "" for one in heads}
+    causes = door.stores.diagnoses.causes([one for one in diagnosed.values() if one])
+    models = door.stores.usage.models(start)
+    verdicts: dict[str, set[str]] = {}
+    for one in door.stores.feedback.since(start, "diagnosis"):
+        verdicts.setdefault(one.target_id, set()).add(one.verdict)
+    rules = door.stores.anomalies.rules_of_incidents(start)
+    return {
+        "status": {one.id: (one.status,) for one in heads},
+        "severity": {one.id: (one.severity,) for one in heads},
+        "cause": {one: (causes.get(known) or "none",) for one, known in diagnosed.items()},
+        "detector": {one.id: sorted(rules.get(one.id, ())) for one in heads},
+        "feedback": {one: sorted(verdicts.get(known, {"none"})) for one, known in diagnosed.items()},
+        "model": {one: (models.get(known) or "none",) for one, known in diagnosed.items()},
     }
-    return [
-        Facet(
-            name,
-            name,
-            [
+
+
+def _fits(incident_id: str, facets: Mapping[str, Mapping[str, Sequence[str]]], search: Search) -> bool:
+    return all(
+        not (wanted := getattr(search, name)) or wanted in values[incident_id]
+        for name, values in facets.items()
+    )
+
+
+def _facets(found: Found, search: Search) -> list[Facet]:
+    """How many there are of each value; the chosen one can be taken back."""
+    shown = []
+    for name, values in found.facets.items():
+        chosen = getattr(search, name)
+        counts = Counter(_each(values))
+        if chosen or set(counts) - {"none"}:
+            links = [
                 (
                     fmt.words(value),
                     n,
-                    search.address(**{name: "" if getattr(search, name) == value else value}),
-                    getattr(search, name) == value,
+                    search.address(**{name: "" if chosen == value else value}),
+                    chosen == value,
                 )
                 for value, n in counts.most_common(12)
-            ],
-        )
-        for name, counts in counted.items()
-    ]
+            ]
+            shown.append(Facet(name, name, links))
+    return shown
 
 
-def _rows(door: Doors, shown: Sequence[Incident], now: datetime) -> list[PastRow]:
-    ids = [one.diagnosis_id for one in shown if one.diagnosis_id]
-    diagnoses = door.stores.diagnoses.many(ids)
-    verdicts = door.stores.feedback.of_many("diagnosis", ids)
+def _each(values: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    return (value for several in values.values() for value in several)
+
+
+def rows_of(door: Doors, ids: Sequence[str], now: datetime) -> list[PastRow]:
+    """Rows in the order of the ids."""
+    incidents = door.stores.incidents.many(ids)
+    shown = [incidents[one] for one in ids if one in incidents]
+    diagnosed = [one.diagnosis_id for one in shown if one.diagnosis_id]
+    diagnoses = door.stores.diagnoses.many(diagnosed)
+    verdicts = door.stores.feedback.of_many("diagnosis", diagnosed)
     return [_row(one, diagnoses.get(one.diagnosis_id or ""), verdicts, now) for one in shown]
 
 
 def _row(
-    one: Incident, diagnosis: Diagnosis | None, verdicts: Mapping[str, Sequence[object]], now: datetime
+    one: Incident, diagnosis: Diagnosis | None, verdicts: Mapping[str, Sequence[Feedback]], now: datetime
 ) -> PastRow:
-    said = [getattr(verdict, "verdict", "") for verdict in verdicts.get(one.diagnosis_id or "", ())]
+    said = [verdict.verdict for verdict in verdicts.get(one.diagnosis_id or "", ())]
     return PastRow(
         id=one.id,
         severity=one.severity,
         title=one.title,
-        started=fmt.clock(one.started_at, now),
+        started=one.started_at,
         lasted=fmt.duration((one.ended_at or now) - one.started_at),
         status=one.status,
         assignee=one.assignee or "",
@@ -174,10 +207,3 @@ def _row(
         diagnosis=one.diagnosis_id,
         feedback=fmt.words(said[-1]) if said else fmt.MISSING,
     )
-
-
-def _export(search: Search, start: datetime) -> dict[str, str]:
-    wanted = {"start": start.isoformat().replace("+00:00", "Z")}
-    if search.severity:
-        wanted["min_severity"] = search.severity
-    return wanted

@@ -16,6 +16,12 @@ _SPARK = (120.0, 28.0)
 _CHART = (960.0, 240.0)
 _MARGIN_LEFT, _MARGIN_BOTTOM, _MARGIN_TOP = 84.0, 26.0, 10.0
 _MAX_POINTS = 1_600
+# A deploy is a triangle, news a disc, anything else a diamond; as the live charts draw them.
+_SHAPES = {
+    "deploy": "m0-5l-5 9h10z",
+    "news": "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+    "notice": "m0-5l5 5-5 5-5-5z",
+}
 _TIME_STEPS = (60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 43_200, 86_400)
 
 
@@ -230,8 +236,9 @@ def _mark(lane: Lane, mark: Mark) -> str:
     if not lane.start <= mark.at < lane.end:
         return ""
     x, bottom = _x(lane, mark.at), _CHART[1] - _MARGIN_BOTTOM
+    shape = _SHAPES.get(mark.label.partition(":")[0], _SHAPES["notice"])
     return (
-        f'<path class="mark" d="M{x:.1f} {bottom:g}l-5 9h10z"><title>{escape(mark.label)}</title></path>'
+        f'<path class="mark" d="M{x:.1f} {bottom - 5:g}{shape}"><title>{escape(mark.label)}</title></path>'
         f'<path class="mark-line" d="M{x:.1f} {_MARGIN_TOP:g}V{bottom:g}"/>'
     )
 

@@ -23,6 +23,7 @@ from domain.incident import Incident, lead_anomaly
 @dataclass(frozen=True, slots=True)
 class IncidentView:
     incident: Incident
+    lead: Anomaly | None
     anomalies: list[Anomaly]
     diagnosis: Diagnosis | None
     cause: str
@@ -83,6 +84,7 @@ def incident_view(door: Doors, incident_id: str, caller: Caller, lanes: int = 6)
     names = list(dict.fromkeys(one.affected_metrics[0] for one in [*first, *worst]))
     return IncidentView(
         incident,
+        first[0] if first else None,
         anomalies,
         diagnosis,
         cause_words(diagnosis),

@@ -33,12 +33,13 @@ def chart(
     _caller: Reader,
     window: ChartWindow,
     series: Annotated[str, Query(min_length=1, max_length=2_000)],
+    candles: Annotated[bool, Query(description="Open, high, low and close of stretches.")] = False,
 ) -> dict[str, Any]:
     """A series on a grid with the band of what is usual, anomalous regions, event marks and detector votes.
 
     At most 1,600 points; of each stretch the smallest and the largest value are kept.
     """
-    return series_chart(door, series, window)
+    return series_chart(door, series, window, candles=candles)
 
 
 @router.get("/pnl", responses=errors())

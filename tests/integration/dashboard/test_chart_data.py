@@ -91,6 +91,8 @@ def test_the_history_is_searched_and_counted(desk: Desk) -> None:
     html = desk.client.get("/history").text
     assert "venue gateway latency" in html
     assert 'class="heat-4"' in html
+    assert "No incident fits" in desk.client.get("/history?detector=nothing").text
+    assert "I-1" in desk.client.get("/history?detector=pnl_drop&feedback=none&model=none").text
     assert "No incident fits" in desk.client.get("/history?severity=low").text
     assert desk.client.get("/history?compare=I-1&compare=I-99").status_code == 404
 

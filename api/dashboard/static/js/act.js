@@ -14,7 +14,7 @@ export function toast(text, undo = null) {
   const host = document.getElementById("toast");
   if (!host) return;
   clearTimeout(fading);
-  host.replaceChildren(document.createTextNode(text));
+  host.replaceChildren(text);
   if (undo) {
     const button = document.createElement("button");
     button.textContent = "Undo";
@@ -47,6 +47,28 @@ export async function call(method, path, body) {
 }
 
 /**
+ * A page as it is now; null where the server does not give it.
+ * @param {string | URL} path
+ */
+export async function page(path) {
+  const answer = await fetch(path, { headers: { Accept: "text/html" } }).catch(() => null);
+  return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+}
+
+/**
+ * Put choices into the address; an empty one is taken out.
+ * @param {Record<string, string | number>} changes
+ */
+export function remember(changes) {
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) address.searchParams.set(name, String(value));
+    else address.searchParams.delete(name);
+  }
+  history.pushState(null, "", address);
+}
+
+/**
  * @param {string} id
  * @param {object} change
  * @param {string} said
@@ -62,13 +84,11 @@ export async function changeIncident(id, change, said) {
  * @param {"anomalies" | "diagnoses"} kind
  * @param {string} id
  * @param {boolean} right
- * @param {string} [cause]
  */
-export async function judge(kind, id, right, cause) {
+export async function judge(kind, id, right) {
   const words = kind === "anomalies" ? ["true_positive", "false_positive"] : ["correct", "incorrect"];
-  const body = { verdict: words[right ? 0 : 1], ...(cause ? { actual_cause: cause } : {}) };
-  if (!(await call("POST", `/${kind}/${id}/feedback`, body))) return;
-  toast(`${id}: ${right ? "right" : "wrong"}. ${right ? "" : "Similar ones now rank lower."}`, () =>
+  if (!(await call("POST", `/${kind}/${id}/feedback`, { verdict: words[right ? 0 : 1] }))) return;
+  toast(`${id}: ${right ? "right." : "wrong. Similar ones now rank lower."}`, () =>
     call("DELETE", `/${kind}/${id}/feedback`),
   );
 }
@@ -79,29 +99,26 @@ export async function judge(kind, id, right, cause) {
  */
 export async function copyMarkdown(path) {
   const answer = await fetch(`${path}.md`).catch(() => null);
-  if (!answer?.ok) return toast("There is nothing to copy.");
-  const text = await answer.text();
-  toast((await copied(text)) ? "Copied as Markdown." : "This browser refuses to copy; use the Markdown link.");
+  if (answer?.ok) copy(await answer.text());
+  else toast("There is nothing to copy.");
 }
 
 /**
  * `navigator.clipboard` is absent on plain http; the old way still works there.
  * @param {string} text
  */
-async function copied(text) {
-  if (navigator.clipboard) {
-    const done = await navigator.clipboard.writeText(text).then(
-      () => true,
-      () => false,
-    );
-    if (done) return true;
-  }
+export async function copy(text) {
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "away";
-  document.body.append(area);
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
   area.select();
-  const done = document.execCommand("copy");
+  const done =
+    document.execCommand("copy") ||
+    (await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    ));
   area.remove();
-  return done;
+  toast(done ? "Copied." : "This browser refuses to copy; use the Markdown link.");
 }

@@ -10,8 +10,8 @@ import { colours, described, nearest } from "./scale.js";
  * @typedef {{t: number, label: string, kind: string}} Mark
  * @typedef {{name: string, from: number, to: number}} Vote
  * @typedef {{title: string, unit: string, t: number[], y: (number | null)[], lo?: (number | null)[] | null,
- *   hi?: (number | null)[] | null, alt?: (number | null)[] | null, regions: Region[], marks: Mark[],
- *   votes: Vote[]}} Series
+ *   hi?: (number | null)[] | null, alt?: (number | null)[] | null, candles?: (number | null)[][],
+ *   regions: Region[], marks: Mark[], votes: Vote[]}} Series
  * @typedef {{group?: string, mini?: boolean, onZoom?: (from: number, to: number) => void,
  *   onBrush?: (from: number, to: number) => void, onReset?: () => void}} Options
  */
@@ -181,8 +181,7 @@ export class TimeChart {
     if (!step) return;
     event.preventDefault();
     const { t } = this.series;
-    const last = nearest(t, this.to);
-    const at = this.cursor === null ? last : nearest(t, this.cursor) + step;
+    const at = this.cursor === null ? nearest(t, step < 0 ? this.to : this.from) : nearest(t, this.cursor) + step;
     this.share(t[Math.min(Math.max(at, 0), t.length - 1)] ?? null);
     this.tip.setAttribute("role", "status");
   }

@@ -1,6 +1,7 @@
 // @ts-check
-// The chat: a question, the steps of the answer as they are taken, then the answer with its evidence.
-import { call, toast } from "./act.js";
+// The chat, as a page or as a drawer on any page: a question, the steps of the answer as they are taken,
+// then the stored answer with its evidence, as the server draws it.
+import { call, copy, page, toast } from "./act.js";
 import { apply } from "./run.js";
 
 const NEAR_PX = 40;
@@ -8,6 +9,7 @@ const NEAR_PX = 40;
 let asking = null;
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const chat = () => byId("chat");
 const log = () => byId("messages");
 
 /** Whether the reader is at the bottom: only then the view follows. */
@@ -27,15 +29,13 @@ function settle(follow) {
  * @param {string} text
  */
 function message(role, text) {
-  const row = Object.assign(document.createElement("article"), { className: `message ${role}` });
-  const steps = Object.assign(document.createElement("details"), { open: true, hidden: true });
-  const title = document.createElement("summary");
-  const list = document.createElement("ol");
-  steps.append(title, list);
-  const words = Object.assign(document.createElement("p"), { className: "words", textContent: text });
-  row.append(steps, words);
+  const row = document.createElement("article");
+  row.className = `message ${role}`;
+  row.innerHTML = '<details open hidden><summary></summary><ol class="steps"></ol></details><p class="words"></p>';
+  const [steps, words] = /** @type {any} */ (row.children);
+  words.textContent = text;
   log().append(row);
-  return { row, steps, title, list, words };
+  return { row, steps, words };
 }
 
 /**
@@ -43,29 +43,21 @@ function message(role, text) {
  * @param {string} event
  * @param {any} data
  */
-function heard(answer, event, data) {
+function heard({ steps, words }, event, data) {
+  const [title, list] = steps.children;
   const follow = following();
-  if (event === "token") answer.words.textContent += data.text;
-  if (event.startsWith("step.")) {
-    answer.steps.hidden = false;
-    apply(answer.list, event, data);
-  }
-  if (event === "tool.started") apply(answer.list, "step.started", { id: data.id, title: data.name });
+  if (data.thread_id) chat().dataset.thread = data.thread_id;
+  if (event === "token") words.textContent += data.text;
+  if (event === "error") words.textContent += `\n${data.message}`;
+  apply(list, event, data);
+  if (event === "tool.started") apply(list, "step.started", { id: data.id, title: data.name });
   if (event === "tool.finished") {
     const rows = `${data.rows} row${data.rows === 1 ? "" : "s"}${data.error ? `: ${data.error}` : ""}`;
-    apply(answer.list, "step.finished", { id: data.id, ms: data.ms, summary: rows });
+    apply(list, "step.finished", { id: data.id, ms: data.ms, summary: rows });
   }
-  if (event === "usage") {
-    const cost = data.cost_usd === null ? "cost unknown" : `$${data.cost_usd.toFixed(4)}`;
-    byId("usage").textContent = `${data.input_tokens + data.output_tokens} tokens · ${cost}.`;
-  }
-  if (event === "error") answer.words.textContent += `\n${data.message}`;
-  if (event === "run.finished") {
-    answer.steps.open = false;
-    if (data.thread_id) byId("chat").dataset.thread = data.thread_id;
-  }
-  const n = answer.list.children.length;
-  answer.title.textContent = `${n} step${n === 1 ? "" : "s"}`;
+  const n = list.children.length;
+  steps.hidden = !n;
+  title.textContent = `${n} step${n === 1 ? "" : "s"}`;
   settle(follow);
 }
 
@@ -84,9 +76,8 @@ async function read(answer, tell) {
     const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
     rest = blocks.pop() ?? "";
     for (const block of blocks) {
-      const fields = block.split("\n");
-      const event = fields.find((one) => one.startsWith("event:"))?.slice(6).trim();
-      const data = fields.filter((one) => one.startsWith("data:")).map((one) => one.slice(5)).join("\n");
+      const event = /^event: ?(.+)$/m.exec(block)?.[1];
+      const data = [...block.matchAll(/^data: ?(.*)$/gm)].map((one) => one[1]).join("\n");
       if (event && data) tell(event, JSON.parse(data));
     }
   }
@@ -94,80 +85,90 @@ async function read(answer, tell) {
 
 /** @param {string} text */
 async function ask(text) {
-  const thread = byId("chat").dataset.thread;
+  if (!text || chat().dataset.state === "running") return;
+  const { thread } = chat().dataset;
   message("user", text);
   const answer = message("assistant", "");
   settle(true);
   asking = new AbortController();
-  byId("chat").dataset.state = "running";
+  chat().dataset.state = "running";
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
   const body = JSON.stringify({ message: text, ...(thread ? { thread_id: thread } : {}) });
   try {
     const reply = await fetch("/api/v1/chat", { method: "POST", headers, body, signal: asking.signal });
-    if (!reply.ok) {
+    if (reply.ok) {
+      await read(reply, (event, data) => heard(answer, event, data));
+      await finish(answer.row);
+    } else {
       byId("unavailable").hidden = reply.status !== 404;
       const problem = await reply.json().catch(() => null);
       answer.words.textContent = problem?.detail ?? `The server answered ${reply.status}.`;
-    } else {
-      await read(reply, (event, data) => heard(answer, event, data));
-      await finish(answer.row);
     }
   } catch {
     answer.words.textContent += asking.signal.aborted ? " (stopped)" : " (the connection was lost; ask again)";
   }
-  byId("chat").dataset.state = "idle";
+  answer.steps.open = false;
+  if (chat()) chat().dataset.state = "idle";
 }
 
 /**
- * The stored answer with its citations takes the place of the streamed text.
+ * The stored answer with folded steps, citations and cost takes the place of the streamed one.
  * @param {HTMLElement} row
  */
 async function finish(row) {
-  const thread = byId("chat").dataset.thread;
+  const { thread } = chat().dataset;
   if (!thread) return;
-  history.replaceState(null, "", `/chat/${thread}`);
-  const answer = await fetch(`/fragments/chat/${thread}`).catch(() => null);
-  if (!answer?.ok) return;
+  if (location.pathname.startsWith("/chat")) history.replaceState(null, "", `/chat/${thread}`);
+  const fresh = (await page(`/fragments/chat/${thread}`))?.querySelector("article");
   const follow = following();
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild;
-  if (fresh) row.querySelector(".words")?.replaceWith(document.adoptNode(fresh));
+  if (fresh) row.replaceWith(fresh);
   settle(follow);
 }
 
-/** @param {DOMStringMap} said */
-async function judge(said) {
-  const path = `/chat/${byId("chat").dataset.thread}/messages/${said.n}/feedback`;
-  if (await call("POST", path, { verdict: said.verdict })) toast("Thank you; it counts.");
+/** Stop here and on the server; what was found so far stays. */
+function stop() {
+  const { thread } = chat().dataset;
+  if (thread && chat().dataset.state === "running") call("POST", `/chat/${thread}/cancel`);
+  asking?.abort();
+}
+
+function send() {
+  const box = /** @type {HTMLTextAreaElement} */ (byId("question"));
+  if (chat().dataset.state === "running") return;
+  ask(box.value.trim());
+  box.value = "";
+}
+
+/** @param {MouseEvent} event */
+async function clicked(event) {
+  const button = /** @type {Element} */ (event.target).closest("#chat button");
+  if (!(button instanceof HTMLElement)) return;
+  const { ask: question, verdict, n } = button.dataset;
+  if (button.id === "stop") stop();
+  if (button.id === "latest") settle(true);
+  if (question) ask(question);
+  if ("copy" in button.dataset) copy(button.closest("article")?.querySelector(".words")?.textContent ?? "");
+  if (!verdict) return;
+  if (await call("POST", `/chat/${chat().dataset.thread}/messages/${n}/feedback`, { verdict })) toast("Thank you; it counts.");
 }
 
 /** Begin to listen. */
 export function start() {
-  const box = /** @type {HTMLTextAreaElement} */ (byId("question"));
-  const send = () => {
-    const text = box.value.trim();
-    if (!text || byId("chat").dataset.state === "running") return;
-    box.value = "";
-    ask(text);
-  };
-  byId("ask").addEventListener("submit", (event) => {
+  document.addEventListener("click", clicked);
+  document.addEventListener("submit", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).id !== "ask") return;
     event.preventDefault();
     send();
   });
-  box.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).id !== "question") return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       send();
     }
-    if (event.key === "Escape") asking?.abort();
+    if (event.key === "Escape") stop();
   });
-  byId("stop").addEventListener("click", () => asking?.abort());
-  byId("latest").addEventListener("click", () => settle(true));
-  log().addEventListener("scroll", () => settle(false));
-  document.addEventListener("click", (event) => {
-    const button = /** @type {Element} */ (event.target).closest("[data-ask]");
-    if (button) ask(button.textContent ?? "");
-    const judged = /** @type {Element} */ (event.target).closest("[data-verdict]");
-    if (judged instanceof HTMLElement) judge(judged.dataset);
-  });
+  // Scrolling does not bubble.
+  document.addEventListener("scroll", (event) => event.target === log() && settle(false), true);
   settle(true);
 }

@@ -14,22 +14,21 @@ function say(text) {
 /** @param {HTMLButtonElement} button */
 async function inject(button) {
   const before = await call("GET", "/diagnoses?limit=1");
-  const known = before?.items[0]?.id ?? "";
-  document.getElementById("progress")?.replaceChildren();
   const started = await call("POST", "/demo/incidents", { kind: button.dataset.inject });
   if (!started) return;
-  say(`${button.textContent?.trim()} begins at ${started.starts_at.slice(11, 16)} UTC; waiting for the detectors.`);
+  const since = started.starts_at;
+  document.getElementById("progress")?.replaceChildren();
+  say(`${button.textContent?.trim()} begins at ${since.slice(11, 16)} UTC; waiting for the detectors.`);
   const ended = performance.now() + PATIENCE_MS;
-  const look = async () => {
-    if (performance.now() > ended) return toast("Nothing was found yet; the overview will show it.");
+  while (performance.now() < ended) {
     const cycle = await call("POST", "/cycles");
     if (cycle) say(`Cycle ${cycle.id}: ${cycle.series} series, ${cycle.anomalies} anomalies.`);
-    const found = await call("GET", `/diagnoses?limit=20&start=${encodeURIComponent(started.starts_at)}`);
-    const fresh = found?.items.find((/** @type {any} */ one) => one.id !== known && one.end_time > started.starts_at);
+    const found = await call("GET", `/diagnoses?limit=20&start=${encodeURIComponent(since)}`);
+    const fresh = found?.items.find((/** @type {any} */ one) => one.id !== before?.items[0]?.id && one.end_time > since);
     if (fresh) return location.assign(`/diagnoses/${fresh.id}`);
-    setTimeout(look, 1500);
-  };
-  look();
+    await new Promise((go) => setTimeout(go, 1500));
+  }
+  toast("Nothing was found yet; the overview will show it.");
 }
 
 /** Begin to listen. */

@@ -1,23 +1,30 @@
 // @ts-check
 // Single-key verbs: move, open, judge, go. The selection lives in the address.
-import { call, changeIncident, copyMarkdown, judge, toast } from "./act.js";
+import { call, changeIncident, copyMarkdown, judge, page, remember, toast } from "./act.js";
+import { toggle } from "./live.js";
 
 const PLACES = { o: "/", m: "/explore", c: "/chat", i: "/history", p: "/performance", s: "/status" };
 const SNOOZE_MS = 3_600_000;
 let going = false;
+/** @type {HTMLElement | null} */
+let pointed = null;
+const byId = (/** @type {string} */ id) => document.getElementById(id);
 
 /** @returns {HTMLElement[]} */
 const rows = () => [...document.querySelectorAll("[data-row]")].map((one) => /** @type {HTMLElement} */ (one));
 const selected = () => new URLSearchParams(location.search).get("sel");
 
-/** What a verb is about: the selected row, or the page's own object. */
+/** What a verb is about: the row of a button, the selected row, or the page's own object. */
 function subject() {
-  const row = rows().find((one) => one.dataset.row === selected());
-  return (row ?? document.getElementById("main"))?.dataset ?? {};
+  const row = pointed ?? rows().find((one) => one.dataset.row === selected());
+  return (row ?? byId("main"))?.dataset ?? {};
 }
 
-/** Mark the selected row and show its preview. */
-export async function reflect() {
+/**
+ * Mark the selected row and show its preview.
+ * @param {Event} [event]
+ */
+async function reflect(event) {
   const id = selected();
   for (const row of rows()) {
     const on = row.dataset.row === id;
@@ -27,14 +34,12 @@ export async function reflect() {
     else link?.removeAttribute("aria-current");
     if (on) row.scrollIntoView({ block: "nearest" });
   }
-  const pane = document.getElementById("preview");
-  if (!pane || pane.dataset.of === (id ?? "")) return;
+  const pane = byId("preview");
+  if (!pane || (pane.dataset.of === (id ?? "") && event?.type !== "refreshed")) return;
   pane.dataset.of = id ?? "";
   if (!id) return pane.replaceChildren();
-  const answer = await fetch(`/fragments/incidents/${encodeURIComponent(id)}`).catch(() => null);
-  if (!answer?.ok || pane.dataset.of !== id) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  pane.replaceChildren(...[...fresh.body.children].map((one) => document.adoptNode(one)));
+  const fresh = await page(`/fragments/incidents/${encodeURIComponent(id)}`);
+  if (fresh && pane.dataset.of === id) pane.replaceChildren(...fresh.body.children);
 }
 
 /** @param {number} step */
@@ -43,17 +48,18 @@ function move(step) {
   if (!all.length) return;
   const at = all.findIndex((one) => one.dataset.row === selected());
   const next = all[at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)];
-  const address = new URL(location.href);
-  address.searchParams.set("sel", next?.dataset.row ?? "");
-  history.pushState(null, "", address);
+  remember({ sel: next?.dataset.row ?? "" });
   reflect();
 }
 
 /** @param {boolean} right */
 function verdict(right) {
   const { diagnosis, anomaly } = subject();
-  const onDiagnosis = document.getElementById("main")?.dataset.kind === "diagnosis";
-  if (onDiagnosis && diagnosis && !right) return document.getElementById("actual-cause")?.focus();
+  const onDiagnosis = byId("main")?.dataset.kind === "diagnosis";
+  if (onDiagnosis && diagnosis && !right) {
+    byId("wrong")?.setAttribute("open", "");
+    return byId("wrong")?.querySelector("button")?.focus();
+  }
   if (onDiagnosis && diagnosis) return judge("diagnoses", diagnosis, right);
   if (anomaly) judge("anomalies", anomaly, right);
 }
@@ -73,13 +79,24 @@ function theme() {
   document.dispatchEvent(new CustomEvent("themed"));
 }
 
+/** The chat, pinned to what is looked at, beside the page. */
+async function ask() {
+  if (!byId("question")) {
+    const { diagnosis, anomaly, incident } = subject();
+    const about = diagnosis || anomaly || incident || "";
+    const found = (await page(`/chat?about=${about}&${location.search.slice(1)}`))?.getElementById("chat");
+    if (found) byId("drawer")?.replaceChildren(found);
+    document.dispatchEvent(new CustomEvent("refreshed"));
+  }
+  byId("question")?.focus();
+}
+
 function back() {
-  const help = /** @type {HTMLDialogElement | null} */ (document.getElementById("help"));
+  const help = /** @type {HTMLDialogElement | null} */ (byId("help"));
   if (help?.open) return help.close();
+  if (byId("drawer")?.firstChild) return byId("drawer")?.replaceChildren();
   if (selected()) {
-    const address = new URL(location.href);
-    address.searchParams.delete("sel");
-    history.pushState(null, "", address);
+    remember({ sel: "" });
     reflect();
   }
 }
@@ -107,12 +124,10 @@ const VERBS = {
     copyMarkdown(kind && kind !== "incident" ? location.pathname : `/incidents/${incident}`);
   },
   f: () => /** @type {HTMLElement | null} */ (document.querySelector("[data-filter]"))?.focus(),
-  "/": () => {
-    const about = subject();
-    location.assign(`/chat?about=${about.diagnosis || about.anomaly || about.incident || ""}`);
-  },
+  "/": ask,
   t: theme,
-  "?": () => /** @type {HTMLDialogElement | null} */ (document.getElementById("help"))?.showModal(),
+  b: toggle,
+  "?": () => /** @type {HTMLDialogElement | null} */ (byId("help"))?.showModal(),
   Escape: back,
 };
 
@@ -128,6 +143,9 @@ function pressed(event) {
   const place = PLACES[/** @type {keyof typeof PLACES} */ (event.key)];
   if (going && place) return location.assign(place);
   going = event.key === "g";
+  // A digit names the true cause of what was wrong.
+  const causes = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#wrong[open] button"));
+  causes[Number(event.key) - 1]?.click();
   const verb = VERBS[event.key];
   if (!verb) return;
   event.preventDefault();
@@ -137,7 +155,11 @@ function pressed(event) {
 /** @param {MouseEvent} event */
 function clicked(event) {
   const button = /** @type {Element} */ (event.target).closest("[data-key]");
-  if (button instanceof HTMLElement) VERBS[button.dataset.key ?? ""]?.();
+  if (!(button instanceof HTMLElement)) return;
+  event.preventDefault();
+  pointed = button.closest("[data-row]");
+  VERBS[button.dataset.key ?? ""]?.();
+  pointed = null;
 }
 
 /** Begin to listen. */
@@ -146,5 +168,8 @@ export function start() {
   document.addEventListener("click", clicked);
   addEventListener("popstate", reflect);
   document.addEventListener("refreshed", reflect);
+  document.addEventListener("mouseover", ({ target }) => {
+    if (target instanceof HTMLTimeElement) target.title = `${new Date(target.dateTime).toLocaleString()} here`;
+  });
   reflect();
 }

@@ -1,5 +1,6 @@
 // @ts-check
 // The charts of a page: one window for all, in the address; a brush asks what moved; chips jump here.
+import { page, remember } from "./act.js";
 import { TimeChart } from "./chart.js";
 
 /** @type {Map<HTMLElement, TimeChart>} */
@@ -63,19 +64,13 @@ const seen = new IntersectionObserver(
  * @param {number} to
  */
 function asked(from, to) {
-  const address = new URL(location.href);
-  address.searchParams.set("from", String(from));
-  address.searchParams.set("to", String(to));
-  history.pushState(null, "", address);
+  remember({ from, to });
   loadAll();
 }
 
 function widen() {
-  const address = new URL(location.href);
-  if (!address.searchParams.has("from")) return;
-  address.searchParams.delete("from");
-  address.searchParams.delete("to");
-  history.pushState(null, "", address);
+  if (!window_()) return;
+  remember({ from: "", to: "" });
   loadAll();
 }
 
@@ -86,10 +81,8 @@ async function movers() {
   const [from, to] = shown ?? [host.dataset.from ?? "", host.dataset.to ?? ""];
   if (host.dataset.shown === `${from}-${to}`) return;
   host.dataset.shown = `${from}-${to}`;
-  const answer = await fetch(`/fragments/movers?from=${from}&to=${to}`).catch(() => null);
-  if (!answer?.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  host.replaceChildren(...[...fresh.body.children].map((one) => document.adoptNode(one)));
+  const fresh = await page(`/fragments/movers?from=${from}&to=${to}&but=${host.dataset.but ?? ""}`);
+  if (fresh) host.replaceChildren(...fresh.body.children);
 }
 
 /** @param {string} id */

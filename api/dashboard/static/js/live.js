@@ -1,6 +1,7 @@
 // @ts-check
 // Keeps an open page current: events only say that something changed; the page is then fetched again
-// and its live regions are exchanged in place.
+// and its live regions are exchanged in place. Who asked for it hears and sees a notice of what is serious.
+import { call, page, toast } from "./act.js";
 import { follow } from "./feed.js";
 
 const QUIET_MS = 400;
@@ -12,7 +13,8 @@ let pending;
 /** @type {(() => void) | undefined} */
 let leave;
 let state = "static";
-let last = "";
+/** The incident that was told of last. */
+let told = "";
 
 /** @param {string} next */
 function show(next) {
@@ -20,16 +22,14 @@ function show(next) {
   const dot = document.getElementById("live-dot");
   if (!dot) return;
   dot.dataset.state = next;
-  dot.dataset.last = last;
   dot.textContent = next;
   document.getElementById("offline")?.toggleAttribute("hidden", next !== "reconnecting");
 }
 
 /** Fetch the page again and exchange its live regions. */
 export async function refresh(force = false) {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!answer || !answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = await page(location.href);
+  if (!fresh) return;
   for (const old of document.querySelectorAll("[data-live]")) {
     const now = fresh.getElementById(old.id);
     if (now && now.innerHTML !== old.innerHTML) exchange(old, now, force);
@@ -48,9 +48,10 @@ function exchange(old, now, force) {
   const focused = document.activeElement;
   if (focused !== document.body && old.contains(focused) && focused?.matches("input, select, textarea")) return;
   // Rows never move away under the cursor or while somebody reads further down.
-  if (!force && old.hasAttribute("data-calm") && (old.matches(":hover") || scrollY > SCROLLED_PX)) {
-    const pill = document.getElementById("news");
-    pill?.removeAttribute("hidden");
+  const calm = !force && old.hasAttribute("data-calm") && (old.matches(":hover") || scrollY > SCROLLED_PX);
+  if (calm && order(old) !== order(now)) {
+    for (const row of now.querySelectorAll("[data-row]")) document.getElementById(row.id)?.replaceWith(row);
+    document.getElementById("news")?.removeAttribute("hidden");
     return;
   }
   keepFolds(old, now);
@@ -59,6 +60,9 @@ function exchange(old, now, force) {
   document.getElementById("news")?.setAttribute("hidden", "");
   if (id && document.activeElement === document.body) document.getElementById(id)?.focus({ preventScroll: true });
 }
+
+/** @param {Element} host */
+const order = (host) => [...host.querySelectorAll("[data-row]")].map((one) => one.id).join();
 
 /**
  * A reader's open and closed sections stay as they are.
@@ -78,7 +82,35 @@ function soon() {
   if (!document.hidden) pending = setTimeout(refresh, QUIET_MS + Math.random() * QUIET_MS);
 }
 
-/** @param {{state?: string, event?: string, data?: string}} message */
+/** Switch it on or off for this browser. */
+export async function toggle() {
+  const on = !localStorage.getItem("notice");
+  if (on) await globalThis.Notification?.requestPermission();
+  localStorage.setItem("notice", on ? "1" : "");
+  toast(`Sound and desktop notice ${on ? "on" : "off"}.`);
+  if (on) ring();
+}
+
+function ring() {
+  const audio = new AudioContext();
+  const tone = audio.createOscillator();
+  tone.connect(audio.destination);
+  tone.start();
+  tone.stop(0.2);
+}
+
+/** @param {import("./feed.js").Message} message */
+async function tell({ event, data, first }) {
+  // Of several tabs the first one speaks.
+  if (event !== "anomaly.created" || first === false || !localStorage.getItem("notice")) return;
+  const found = await call("GET", `/anomalies/${JSON.parse(data ?? "").id}`);
+  if (!/high|critical/.test(found?.severity) || told === found.incident_id) return;
+  told = found.incident_id;
+  ring();
+  new Notification(`${found.severity} ${found.affected_metrics[0]}`, { tag: told });
+}
+
+/** @param {import("./feed.js").Message} message */
 function heard(message) {
   if (message.state) {
     const back = state === "reconnecting" && message.state === "live";
@@ -86,9 +118,7 @@ function heard(message) {
     if (back) soon();
   }
   if (message.event) {
-    last = message.event;
-    show(state);
-    document.dispatchEvent(new CustomEvent("announced", { detail: message }));
+    tell(message);
     soon();
   }
 }
@@ -100,7 +130,7 @@ function join() {
     leave = document.hidden ? undefined : follow(heard);
     return;
   }
-  const hub = new SharedWorker(new URL("./hub.js", import.meta.url), { type: "module", name: "desk" });
+  const hub = new SharedWorker(new URL("./feed.js", import.meta.url), { type: "module", name: "desk" });
   hub.port.onmessage = (event) => heard(event.data);
   leave = () => hub.port.postMessage("bye");
 }

@@ -24,7 +24,7 @@ export function paint(chart) {
   const span = chart.to - chart.from || 1;
   const first = Math.max(0, nearest(series.t, chart.from) - 1);
   const last = Math.min(series.t.length, nearest(series.t, chart.to) + 2);
-  const [low, high] = bounds([series.y, series.lo, series.hi, series.alt], first, last);
+  const [low, high] = bounds([series.y, series.lo, series.hi, series.alt, ...(series.candles ?? [])], first, last);
   const x = (/** @type {number} */ t) => plot.left + ((t - chart.from) / span) * plot.width;
   const y = (/** @type {number} */ v) => plot.top + ((high - v) / (high - low)) * plot.height;
   if (!mini) axes(pen, chart, plot, { x, y, low, high, votes: votes.length });
@@ -41,7 +41,8 @@ export function paint(chart) {
   }
   pen.globalAlpha = 1;
   if (series.alt) line(pen, series.t, series.alt, [first, last], x, y, ink.muted ?? "", [5, 4]);
-  line(pen, series.t, series.y, [first, last], x, y, ink.accent ?? "");
+  if (series.candles) candles(pen, series, [first, last], x, y, ink);
+  else line(pen, series.t, series.y, [first, last], x, y, ink.accent ?? "");
   for (const mark of mini ? [] : series.marks) flag(pen, x(mark.t), plot, mark.kind, ink);
   for (const vote of mini ? [] : series.votes) {
     const row = plot.top + plot.height + 2 + votes.indexOf(vote.name) * RIBBON;
@@ -76,7 +77,8 @@ function axes(pen, chart, plot, at) {
   pen.textBaseline = "bottom";
   const dated = chart.to - chart.from > 2 * DAY_S;
   for (const t of timeTicks(chart.from, chart.to, Math.max(2, Math.floor(plot.width / 110)))) {
-    pen.fillText(dated ? clock(t, true) : clock(t), at.x(t), chart.host.clientHeight - 3);
+    const x = Math.min(at.x(t), plot.left + plot.width - 16);
+    pen.fillText(clock(t, dated), x, chart.host.clientHeight - 3);
   }
 }
 
@@ -94,23 +96,43 @@ function band(pen, series, range, x, y, colour) {
   const half = ((t[1] ?? 1) - (t[0] ?? 0)) / 2;
   pen.fillStyle = colour;
   pen.globalAlpha = 0.2;
+  const to = (/** @type {number} */ j, /** @type {(number | null)[]} */ edge, by = 0) =>
+    pen.lineTo(x((t[j] ?? 0) + by), y(edge[j] ?? 0));
   for (let i = range[0]; i < range[1]; i += 1) {
-    const [from, low] = [i, lo[i]];
-    if (low === null || low === undefined) continue;
-    let end = i;
-    while (end + 1 < range[1] && typeof lo[end + 1] === "number") end += 1;
+    if (typeof lo[i] !== "number") continue;
+    const from = i;
+    while (i + 1 < range[1] && typeof lo[i + 1] === "number") i += 1;
     pen.beginPath();
-    const at = (/** @type {number} */ j) => t[j] ?? 0;
-    pen.moveTo(x(at(from) - half), y(hi[from] ?? 0));
-    for (let j = from; j <= end; j += 1) pen.lineTo(x(at(j)), y(hi[j] ?? 0));
-    pen.lineTo(x(at(end) + half), y(hi[end] ?? 0));
-    pen.lineTo(x(at(end) + half), y(lo[end] ?? 0));
-    for (let j = end; j >= from; j -= 1) pen.lineTo(x(at(j)), y(lo[j] ?? 0));
-    pen.lineTo(x(at(from) - half), y(low));
+    to(from, hi, -half);
+    for (let j = from; j <= i; j += 1) to(j, hi);
+    to(i, hi, half);
+    to(i, lo, half);
+    for (let j = i; j >= from; j -= 1) to(j, lo);
+    to(from, lo, -half);
     pen.fill();
-    i = end;
   }
   pen.globalAlpha = 1;
+}
+
+/**
+ * Open, high and low of each interval around its last value.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {import("./chart.js").Series} series
+ * @param {[number, number]} range
+ * @param {(t: number) => number} x
+ * @param {(v: number) => number} y
+ * @param {Record<string, string>} ink
+ */
+function candles(pen, { t, y: close, candles: columns }, [from, to], x, y, ink) {
+  const width = Math.max(1, (x(t[1] ?? 0) - x(t[0] ?? 0)) * 0.6);
+  for (let i = from; i < to; i += 1) {
+    const [open, high, low, end] = [...(columns ?? []), close].map((one) => y(one[i] ?? NaN));
+    const at = x(t[i] ?? 0);
+    if (!open || !high || !low || !end) continue;
+    pen.fillStyle = ink[end < open ? "ok" : "critical"] ?? "";
+    pen.fillRect(at - 0.5, high, 1, low - high);
+    pen.fillRect(at - width / 2, Math.min(open, end), width, Math.max(1, Math.abs(open - end)));
+  }
 }
 
 /**
@@ -130,11 +152,9 @@ function line(pen, t, values, range, x, y, colour, dash = []) {
   pen.beginPath();
   let down = false;
   for (let i = range[0]; i < range[1]; i += 1) {
-    const value = values[i];
-    const known = value !== null && value !== undefined;
-    if (known && down) pen.lineTo(x(t[i] ?? 0), y(value));
-    else if (known) pen.moveTo(x(t[i] ?? 0), y(value));
-    down = known;
+    const value = values[i] ?? null;
+    if (value !== null) pen[down ? "lineTo" : "moveTo"](x(t[i] ?? 0), y(value));
+    down = value !== null;
   }
   pen.stroke();
   pen.setLineDash([]);
@@ -148,7 +168,7 @@ function line(pen, t, values, range, x, y, colour, dash = []) {
  * @param {Record<string, string>} ink
  */
 function flag(pen, x, plot, kind, ink) {
-  pen.strokeStyle = ink.muted ?? "";
+  pen.strokeStyle = ink.line ?? "";
   pen.setLineDash([2, 3]);
   pen.beginPath();
   pen.moveTo(x, plot.top);

@@ -2,46 +2,31 @@
 // A diagnosis under way: its six steps as they are taken, from the stored log; then the finished page.
 import { refresh } from "./live.js";
 
-const EVENTS = ["step.started", "step.finished", "tool.finished", "hypothesis.scored", "run.finished", "error"];
+const EVENTS = ["step.started", "step.finished", "run.finished", "error"];
 
 /**
- * The line of one step; it is made once, so that a replay never shows fewer steps.
- * @param {HTMLElement} list
- * @param {{id: number | string, title?: string, stage?: string}} step
- */
-function line(list, step) {
-  let row = /** @type {HTMLElement | null} */ (list.querySelector(`[data-step="${CSS.escape(String(step.id))}"]`));
-  if (row) return row;
-  row = document.createElement("li");
-  row.dataset.step = String(step.id);
-  row.className = "step";
-  const title = document.createElement("strong");
-  title.textContent = (step.title ?? step.stage ?? "step").replaceAll("_", " ");
-  const state = Object.assign(document.createElement("span"), { className: "muted" });
-  const text = document.createElement("p");
-  row.append(title, " ", state, text);
-  list.append(row);
-  return row;
-}
-
-/**
+ * Show one event of a step; its line is made once, so that a replay never shows fewer steps.
  * @param {HTMLElement} list
  * @param {string} event
  * @param {any} data
  */
 export function apply(list, event, data) {
-  if (event === "step.started") {
-    const row = line(list, data);
-    row.dataset.state ||= "running";
-    const state = row.querySelector(".muted");
-    if (state && !state.textContent) state.textContent = "running";
-  } else if (event === "step.finished") {
-    const row = line(list, data);
-    row.dataset.state = "done";
-    const [state, text] = [row.querySelector(".muted"), row.querySelector("p")];
-    if (state) state.textContent = `${Math.round(data.ms ?? 0)} ms`;
-    if (text) text.textContent = data.summary ?? "";
+  if (!/^step/.test(event)) return;
+  let row = /** @type {HTMLElement | null} */ (list.querySelector(`[data-step="${CSS.escape(data.id)}"]`));
+  if (!row) {
+    row = document.createElement("li");
+    row.dataset.step = data.id;
+    row.className = "step";
+    row.innerHTML = "<strong></strong> <span class=muted></span><p></p>";
+    list.append(row);
   }
+  const done = event === "step.finished";
+  if (row.dataset.state && !done) return;
+  row.dataset.state = done ? "done" : "running";
+  const [title, state, text] = /** @type {any} */ (row.children);
+  title.textContent ||= (data.title ?? data.stage ?? "step").replaceAll("_", " ");
+  state.textContent = done ? `${Math.round(data.ms ?? 0)} ms` : "running";
+  text.textContent = data.summary ?? "";
 }
 
 /** Follow the run of this page. */
