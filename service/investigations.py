@@ -40,6 +40,8 @@ FIRST_PAUSE = timedelta(minutes=5)
 MAX_DIAGNOSES_PER_INCIDENT = 9
 SAME_START = timedelta(minutes=15)
 SURE = 0.8
+# How much longer a sure cause is left alone.
+SURE_PAUSES = 6
 CHECK_SECONDS = 70.0
 MAX_METRICS = 100
 
@@ -103,20 +105,25 @@ def needs_diagnosis(
 ) -> bool:
     """A first look at every incident; a further one where there is more to see, ever more rarely.
 
-    There is more to see where other series joined, or where it goes on and no cause is sure yet.
+    There is more to see where other series joined, or where it goes on and no cause is sure yet. A sure cause
+    is looked at more rarely still, for what it costs by now, and once more when it is over: the cost is final
+    then.
     """
     if not known:
         return True
     last = known[-1]
-    if incident.status == "resolved" or len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
+    if incident.status == "resolved":
+        over = incident.ended_at
+        return over is not None and last.end_time < over and len(known) <= MAX_DIAGNOSES_PER_INCIDENT
+    if len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
         return False
     start = start_of(anomalies)
     same = [one for one in known if abs(one.start_time - start) <= SAME_START]
     # Cycles come a little late or early: half a pause of tolerance. Another start is another question.
     pause = FIRST_PAUSE * (2 ** (len(same) - 1) - 0.5)
     grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
-    unsure = last.outcome != "cause_found" or last.confidence_score < SURE
-    return (grew or unsure) and now - last.timestamp >= pause
+    sure = last.outcome == "cause_found" and last.confidence_score >= SURE
+    return now - last.timestamp >= (pause if grew or not sure else SURE_PAUSES * pause)
 
 
 def request_for(incident: Incident, anomalies: Sequence[Anomaly], now: datetime) -> DiagnosisRequest:

@@ -51,8 +51,25 @@ def test_a_new_incident_is_looked_at() -> None:
 
 def test_a_sure_cause_is_left_alone_until_other_series_join() -> None:
     known = [diagnosis(0, "cause_found", 0.95)]
-    assert not needs_diagnosis(INCIDENT, [LATENCY], known, START + 30 * MINUTE)
+    assert not needs_diagnosis(INCIDENT, [LATENCY], known, START + 10 * MINUTE)
     assert needs_diagnosis(INCIDENT, [LATENCY, anomaly("queue")], known, START + 5 * MINUTE)
+
+
+def test_what_a_sure_cause_costs_is_brought_up_to_date_now_and_then() -> None:
+    known = [diagnosis(0, "cause_found", 0.95)]
+    assert needs_diagnosis(INCIDENT, [LATENCY], known, START + 15 * MINUTE)
+    known.append(diagnosis(15, "cause_found", 0.95))
+    assert not needs_diagnosis(INCIDENT, [LATENCY], known, START + 45 * MINUTE)
+    assert needs_diagnosis(INCIDENT, [LATENCY], known, START + 60 * MINUTE)
+
+
+def test_an_incident_is_looked_at_once_more_when_it_is_over() -> None:
+    over = INCIDENT.model_copy(update={"status": "resolved", "ended_at": START + 40 * MINUTE})
+    known = [diagnosis(5, "cause_found", 0.95)]
+    assert needs_diagnosis(over, [LATENCY], known, START + 45 * MINUTE)
+    assert request_for(over, [LATENCY], START + 45 * MINUTE).end_time == START + 40 * MINUTE
+    known.append(diagnosis(40, "cause_found", 0.95))
+    assert not needs_diagnosis(over, [LATENCY], known, START + 50 * MINUTE)
 
 
 def test_an_open_question_is_asked_again_in_the_next_cycle_and_then_more_rarely() -> None:
@@ -72,7 +89,7 @@ def test_what_began_at_another_time_is_a_new_question() -> None:
 
 def test_a_resolved_incident_and_one_that_was_looked_at_often_are_left_alone() -> None:
     late = START + timedelta(days=1)
-    resolved = INCIDENT.model_copy(update={"status": "resolved"})
+    resolved = INCIDENT.model_copy(update={"status": "resolved", "ended_at": START})
     assert not needs_diagnosis(resolved, [LATENCY], [diagnosis(0, "inconclusive", 0.5)], late)
     often = [diagnosis(n, "inconclusive", 0.5) for n in range(MAX_DIAGNOSES_PER_INCIDENT)]
     assert not needs_diagnosis(INCIDENT, [LATENCY], often, late)
