@@ -76,6 +76,9 @@ class McpDoor:
         caller: Caller = scope["state"]["caller"]
         if caller.role not in READ:
             raise Forbidden(f"The role {caller.role} may not do this; it takes viewer, operator or admin.")
+        if scope["method"] != "POST":
+            # Each exchange stands for itself: there is no stream to open and no session to end.
+            raise HttpProblem(405, "This address takes POST only.", headers={"Allow": "POST"})
         if self._serve is None:
             raise HttpProblem(503, "The service is starting or leaving.", headers={"Retry-After": "2"})
         await self._serve(scope, receive, send)

@@ -118,13 +118,12 @@ def _model_of(name: str, method: Callable[..., object]) -> type[BaseModel]:
 
 
 def _bounded(kind: Any) -> Any:
-    if kind is datetime:
-        return Annotated[AwareDatetime, BeforeValidator(_only_text)]
-    if kind is str:
-        return Annotated[str, Field(max_length=_MAX_TEXT)]
-    if kind is int:
-        return Annotated[int, Field(strict=True, ge=1, le=500)]
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
     inner = get_args(kind)
+    if kind == Sequence[datetime]:
+        # A stretch of time: its start and its end.
+        return Annotated[list.__class_getitem__(_bounded(datetime)), Field(min_length=2, max_length=2)]
     if get_origin(kind) is Sequence:
         return Annotated[list.__class_getitem__(_bounded(inner[0])), Field(max_length=_MAX_ITEMS)]
     if get_origin(kind) is Mapping:
@@ -136,6 +135,13 @@ def _only_text(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("must be an RFC 3339 time with an offset")  # noqa: TRY004 -- pydantic's protocol
     return value
+
+
+_SIMPLE: Mapping[Any, Any] = {
+    datetime: Annotated[AwareDatetime, BeforeValidator(_only_text)],
+    str: Annotated[str, Field(max_length=_MAX_TEXT)],
+    int: Annotated[int, Field(strict=True, ge=1, le=500)],
+}
 
 
 def _finite(value: Any) -> Any:
