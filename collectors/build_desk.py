@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from collectors.collector import Collector
 from collectors.exchange.settings import ExchangeSource
+from collectors.fills.settings import FillsSource
 from collectors.settings_desk import DeskSource
 from collectors.settings_json import JsonSource
 
@@ -20,3 +21,7 @@ def desk_collector(settings: DeskSource, environ: Mapping[str, str]) -> Collecto
             from collectors.json_numbers import JsonCollector
 
             return JsonCollector.of(settings, environ)
+        case FillsSource():
+            from collectors.fills.collector import FillsCollector
+
+            return FillsCollector(settings)

@@ -1,0 +1,139 @@
+"""Fills, orders and positions from files that are dropped into a folder."""
+
+from datetime import datetime, timedelta
+
+from collectors.collector import NO_SAMPLES, Collected, Position
+from collectors.fills.books import MAX_CELLS, Account, Carry, Grid, Marks, account
+from collectors.fills.drops import Drops, none_match
+from collectors.fills.records import RowReader
+from collectors.fills.series import Writer
+from collectors.fills.settings import BookSource, FillsSource
+from collectors.intake import Intake
+from domain.errors import SourceError
+from domain.series import floor_to_step
+from domain.timestamps import from_microseconds, to_microseconds
+
+_HOUR_US = 3_600_000_000
+
+
+class FillsCollector:
+    """Reads what was dropped, and writes the cells that it changed.
+
+    The files of the last `settle_hours` are the record: they are held in memory and, after a restart, read
+    again. What is older was folded into positions and gains, which are part of the source's position.
+    """
+
+    kind = "fills"
+
+    def __init__(self, settings: FillsSource) -> None:
+        self.name = settings.name
+        self._settings = settings
+        limit, mark = settings.max_fills, settings.delimiter
+        self._fills = Drops(
+            self.name, settings.paths, RowReader.of(settings, settings.columns).fill, mark, limit
+        )
+        self._orders = Drops(
+            self.name, settings.order_paths, RowReader.of(settings, settings.order_columns).order, mark, limit
+        )
+        self._holdings = Drops(
+            self.name,
+            settings.position_paths,
+            RowReader.of(settings, settings.position_columns).holding,
+            mark,
+            limit,
+        )
+        self._marks = Drops(
+            self.name, settings.mark_paths, RowReader.of(settings, settings.mark_columns).mark, mark, limit
+        )
+        self._all = (self._fills, self._orders, self._holdings, self._marks)
+        self._floor: int | None = None
+        self._untold: list[int] = []
+        self._told = 0
+
+    def collect(self, since: Position, now: datetime) -> Collected:
+        if none_match(self._settings.paths) and self._floor is None:
+            raise SourceError(self.name, f"no file matches {', '.join(self._settings.paths)}")
+        intake = Intake(self._settings)
+        carry = Carry.of(since.cursor)
+        self._hold_since(0 if carry is None else carry.settled)
+        if not self._read(intake):
+            # Half of the fills would give wrong positions: nothing is said before all are there.
+            return Collected(NO_SAMPLES, (), since, intake.notes(), more=True)
+        until = to_microseconds(floor_to_step(now, self._settings.step))
+        carry = carry or self._beginning(until)
+        grid = _grid(self.name, carry.settled, until, self._settings.step)
+        first = _first_cell(self._settings, since, self._changes(since), grid, until)
+        self._told = until
+        found = account(self._fills.rows(), Marks(self._marks.rows()), carry, grid)
+        self._write(found, first, intake)
+        settled = _settled(self._settings, carry, until)
+        return Collected(
+            intake.batch(),
+            (),
+            Position(from_microseconds(until), found.carried(settled).as_cursor()),
+            intake.notes(),
+        )
+
+    def _hold_since(self, settled: int) -> None:
+        """Hold the rows since the last settlement; read all files again where some are missing."""
+        if self._floor is None or settled < self._floor:
+            for one in self._all:
+                one.restart(settled)
+        elif settled > self._floor:
+            for one in self._all:
+                one.settle(settled)
+        self._floor = settled
+
+    def _changes(self, since: Position) -> list[int]:
+        """Times of changes that no stored page has told of yet."""
+        stored = since.watermark is not None and to_microseconds(since.watermark) >= self._told
+        kept = [] if stored else self._untold
+        self._untold = [*kept, *(at for one in self._all if (at := one.changed()) is not None)]
+        return self._untold
+
+    def _read(self, intake: Intake) -> bool:
+        budget = self._settings.max_bytes
+        for one in self._all:
+            budget = one.refresh(budget, intake.skip)
+        return all(one.complete for one in self._all)
+
+    def _beginning(self, until: int) -> Carry:
+        first = min([one.at for one in self._fills.rows()[:1]], default=until)
+        late = until - int(self._settings.settle_hours * _HOUR_US)
+        start = to_microseconds(floor_to_step(from_microseconds(min(first, late)), self._settings.step))
+        return Carry(start)
+
+    def _write(self, found: Account, first: int, intake: Intake) -> None:
+        writer = Writer(found, first, intake)
+        writer.books()
+        writer.strategies(sharpe_cells(self._settings))
+        writer.slippage()
+        writer.orders(self._orders.rows())
+        writer.mismatches(self._holdings.rows(), self._fills.rows())
+
+
+def sharpe_cells(settings: BookSource) -> int:
+    """Cells in the window of the rolling Sharpe ratio."""
+    return max(2, round(settings.sharpe_hours * 3_600 / settings.step))
+
+
+def _grid(name: str, start: int, until: int, step_s: int) -> Grid:
+    step = step_s * 1_000_000
+    n = max(0, (until - start) // step)
+    if n > MAX_CELLS:
+        raise SourceError(name, "fills reach back too far for this step; raise step_seconds", permanent=True)
+    return Grid(start, step, n)
+
+
+def _first_cell(settings: BookSource, since: Position, changed: list[int], grid: Grid, until: int) -> int:
+    """The first cell to write: the first that is new or that something changed."""
+    oldest = until - int(settings.backfill_hours * _HOUR_US)
+    if since.watermark is None or "settled" not in since.cursor:
+        start = oldest if since.watermark is None else to_microseconds(since.watermark)
+        return grid.cell_of(max(start, oldest))
+    return grid.cell_of(max(oldest, min([to_microseconds(since.watermark), *changed])))
+
+
+def _settled(settings: BookSource, carry: Carry, until: int) -> int:
+    behind = from_microseconds(until) - timedelta(hours=settings.settle_hours)
+    return max(carry.settled, to_microseconds(floor_to_step(behind, settings.step)))
