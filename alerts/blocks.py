@@ -43,6 +43,8 @@ def render(notice: Notice, *, marked: bool, buttons: bool = True) -> dict[str, A
         buttons: whether somebody answers them; the link to the dashboard is always there.
     """
     blocks = _digest(notice) if notice.digest else _incident(notice, buttons=buttons)
+    if notice.escalation is not None:
+        blocks.insert(1, context(escalated(notice.escalation)))
     if marked:
         blocks.insert(1, context(POSSIBLE_REPEAT))
     return {"text": fallback(notice, marked=marked), "blocks": fit(blocks)}
@@ -55,12 +57,19 @@ def fallback(notice: Notice, *, marked: bool) -> str:
         ids = ", ".join(one.incident_id for one in notice.summaries)
         return cut_escaped(f"{prefix}{mrkdwn(notice.digest, 200)}: {escape(ids)}", MAX_FALLBACK)
     first = notice.summaries[0]
+    if notice.escalation is not None:
+        prefix += f"{escalated(notice.escalation)} "
     parts = [f"{_heading(first)} ({escape(first.incident_id)})", f"since {clock_time(first.since)}"]
     if first.money:
         parts.append(escape(first.money))
     if first.cause:
         parts.append(f"likely cause: {_candidate(first.cause)}")
     return cut_escaped(prefix + ", ".join(parts), MAX_FALLBACK)
+
+
+def escalated(step: int) -> str:
+    """Why somebody hears of an incident that others know already."""
+    return f"Escalation {step}: nobody had acknowledged this."
 
 
 def fit(blocks: list[Block]) -> list[Block]:

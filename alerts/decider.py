@@ -1,12 +1,14 @@
 """Decides for all receivers at once, as storage asks inside its transaction."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from alerts.calendar import matches
+from alerts.escalation import due_escalations
 from alerts.history import History
 from alerts.outbox import AlertIntent, StoredAlert
 from alerts.policy import Case, Decision, Reason, Rules, Target, decide, to_intent
@@ -78,11 +80,19 @@ class Decider:
             decision = decide(case, Rules(target, self._history, self._settings, self._now))
             self.decisions.append(decision)
             _record(decision)
-            intent = to_intent(decision, case, self._now)
-            if intent is not None:
-                self._history.add(intent)
-                intents.append(intent)
+            for one in (decision, *self._escalated(decision, target)):
+                intent = to_intent(one, case, self._now)
+                if intent is not None:
+                    self._history.add(intent)
+                    intents.append(intent)
         return intents
+
+    def _escalated(self, decision: Decision, target: Target) -> Sequence[Decision]:
+        """Messages by which it was escalated change along with the one that tells of it."""
+        if decision.verdict != "update" or target.updates != "in_place":
+            return ()
+        told = self._history.escalations(target.name, decision.incident_id)
+        return [replace(decision, subject=one.subject) for one in told if one.subject != decision.subject]
 
 
 class RecentAlerts(Protocol):
@@ -114,6 +124,16 @@ class AlertPolicy:
         horizon = max(HORIZON, timedelta(minutes=self._settings.cooldown_minutes))
         history = History.of(self._outbox.recent(now - horizon, incident_ids))
         return Decider(self._settings, self._targets, history, now)
+
+    def escalations(self, incidents: Sequence[Incident], now: datetime) -> Sequence[AlertIntent]:
+        """What is to be told now because nobody took these incidents."""
+        if not self._settings.escalate_to or not incidents:
+            return ()
+        history = History.of(self._outbox.recent(now, [one.id for one in incidents]))
+        found = due_escalations(incidents, history, self._settings, now)
+        for one in found:
+            log.info("alert_decided", receiver=one.receiver, incident=one.incident_id, reason=one.reason)
+        return found
 
 
 def _record(decision: Decision) -> None:

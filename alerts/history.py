@@ -21,6 +21,8 @@ class History:
         """Build from stored rows, oldest first."""
         found: dict[tuple[str, str], list[StoredAlert]] = {}
         for row in rows:
+            if row.state == "cancelled":
+                continue
             found.setdefault((row.receiver, row.subject), []).append(row)
         return cls({key: AlertMessage.of(group) for key, group in found.items()})
 
@@ -40,6 +42,11 @@ class History:
             if one.subject.startswith("incident:") and one.first_decided_at >= since
         ]
         return sorted(found, key=lambda one: one.first_decided_at, reverse=True)
+
+    def escalations(self, receiver: str, incident_id: str) -> Sequence[AlertMessage]:
+        """Messages by which an incident was escalated to a receiver."""
+        wanted = f"escalation:{incident_id}:"
+        return [one for one in self._of(receiver) if one.subject.startswith(wanted)]
 
     def digests(self, receiver: str, reason: str) -> Sequence[AlertMessage]:
         """Digests of one reason, newest first."""

@@ -24,6 +24,7 @@ class Notice:
         remote_ref: what the receiver called it when it was first delivered.
         uncertain: an earlier attempt may have been delivered although no answer says so.
         now: the time of the service.
+        escalation: which step of escalation this is; None for an ordinary message.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Notice:
     remote_ref: str | None
     uncertain: bool
     now: datetime
+    escalation: int | None = None
 
 
 class Receiver(Protocol):

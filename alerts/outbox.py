@@ -16,7 +16,7 @@ from domain.feedback import Feedback
 from domain.incident import Incident
 from domain.timestamps import format_rfc3339, parse_rfc3339
 
-State = Literal["pending", "claimed", "sent", "parked"]
+State = Literal["pending", "claimed", "sent", "parked", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,8 @@ class Outbox(Protocol):
     def retry(self, message_id: int, not_before: datetime, error: str) -> None: ...
 
     def park(self, message_id: int, reason: str) -> None: ...
+
+    def cancel(self, message_id: int, reason: str) -> None: ...
 
     def unpark(self, receiver: str, now: datetime) -> int: ...
 

@@ -1,6 +1,6 @@
 """A notice as plain text, for email and pagers."""
 
-from alerts.blocks import POSSIBLE_REPEAT
+from alerts.blocks import POSSIBLE_REPEAT, escalated
 from alerts.notice import Notice
 from alerts.summary import Candidate, Summary, clock_time, duration
 from alerts.text import cut, inert, inert_name
@@ -16,12 +16,15 @@ def subject_line(notice: Notice) -> str:
     first = notice.summaries[0]
     state = "resolved" if first.status == "resolved" else first.severity
     money = f", {first.money.split(' (')[0]}" if first.money else ""
-    return cut(f"[{state}] {first.incident_id} {inert(first.title, 110)}{money}", MAX_SUBJECT)
+    step = f"[escalation {notice.escalation}] " if notice.escalation is not None else ""
+    return cut(f"{step}[{state}] {first.incident_id} {inert(first.title, 110)}{money}", MAX_SUBJECT)
 
 
 def body(notice: Notice, *, marked: bool) -> str:
     """The whole message."""
     lines = [POSSIBLE_REPEAT, ""] if marked else []
+    if notice.escalation is not None:
+        lines += [escalated(notice.escalation), ""]
     if notice.digest:
         lines += [inert(notice.digest, MAX_LINE), ""]
         lines += [_line(one) for one in notice.summaries]

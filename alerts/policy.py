@@ -19,6 +19,7 @@ from domain.anomaly import Severity, severity_rank
 from domain.incident import Incident
 
 HOUR = timedelta(hours=1)
+ESCALATION = "escalation:"
 
 
 class Reason(StrEnum):
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     JUDGED = "judged"
     SNOOZE_SET = "snooze_set"
     GREW = "grew"
+    ESCALATED = "escalated"
 
     COOLDOWN = "cooldown"
     HOURLY_LIMIT = "hourly_limit"
@@ -47,6 +49,7 @@ class Reason(StrEnum):
     ALREADY_ACKNOWLEDGED = "already_acknowledged"
     NOT_WORTH_A_MESSAGE = "not_worth_a_message"
     UNCHANGED = "unchanged"
+    ESCALATION_OVER = "escalation_over"
 
 
 Verdict = Literal["message", "update", "join", "digest", "wait", "nothing"]
@@ -64,11 +67,12 @@ IMPORTANT = frozenset({Reason.SEVERITY_ROSE, Reason.REOPENED, Reason.RESOLVED, R
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A receiver as policy sees it."""
+    """A receiver as policy sees it; one of `only_escalations` hears of nothing else first."""
 
     name: str
     updates: Updates
     threshold: Severity
+    only_escalations: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ def _refused(case: Case, target: Target) -> Reason | None:
     incident = case.incident
     if severity_rank(incident.severity) < severity_rank(target.threshold):
         return Reason.BELOW_THRESHOLD
-    if not case.routed:
+    if target.only_escalations or not case.routed:
         return Reason.NOT_ROUTED
     if incident.status == "acknowledged" and incident.severity != "critical":
         return Reason.ALREADY_ACKNOWLEDGED
@@ -233,6 +237,7 @@ def _change(case: Case, told: AlertMessage, rules: Rules) -> Decision:
         return replace(decision, verdict="nothing")
     own = f"incident:{incident.id}"
     held = told.subject != own or told.intents[0].not_before > now
+    held = held and not told.subject.startswith(ESCALATION)
     if incident.severity == "critical" and incident.status != "resolved" and held:
         return replace(decision, verdict="message", subject=own, reason=Reason.SEVERITY_ROSE)
     if rules.target.updates == "important":

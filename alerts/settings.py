@@ -110,6 +110,22 @@ class AlertSettings(BaseModel):
     late_after_minutes: float = Field(
         default=360, gt=0, description="Incidents that ended longer ago than this come as a digest."
     )
+    escalate_after_minutes: float = Field(
+        default=0,
+        ge=0,
+        le=10_080,
+        description="Minutes without an acknowledgement after which the first of `escalate_to` is told, "
+        "then after as many more the next; 0: nobody is.",
+    )
+    escalate_to: tuple[str, ...] = Field(
+        default=(),
+        max_length=10,
+        description="Receivers, one per step: `slack`, `email`, `pagerduty`, `webhook:NAME`, or another "
+        "channel of the bot, such as `slack:C0123456789`.",
+    )
+    escalate_severity: Severity = Field(
+        default="high", description="Only incidents of at least this severity are escalated."
+    )
     quiet_hours: tuple[QuietHours, ...] = Field(
         default=(), description="When only critical incidents are sent."
     )
@@ -130,6 +146,12 @@ class AlertSettings(BaseModel):
     webhook: tuple[WebhookSettings, ...] = ()
     email: EmailSettings | None = None
     pagerduty: PagerDutySettings | None = None
+
+    @model_validator(mode="after")
+    def _escalations_have_a_time(self) -> Self:
+        if bool(self.escalate_to) != bool(self.escalate_after_minutes):
+            raise ValueError("escalate_to and escalate_after_minutes need each other")
+        return self
 
     @field_validator("webhook")
     @classmethod

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 CLAIM_LIMIT = 50
 LOOK_BACK = 100
 IDLE_S = 0.5
+LOOK_EVERY_S = 2.0
 STORE_BACKOFF_S = 2.0
 
 
@@ -60,6 +61,8 @@ class OutboxWorker:
         clock: Callable[[], datetime],
         real: RealTime | None = None,
     ) -> None:
+        self.before_turn: Callable[[], None] | None = None
+        self._looked_at = float("-inf")
         self._outbox = outbox
         self._composer = Composer(outbox, stories, settings.dashboard_url)
         self._lease = timedelta(seconds=settings.lease_seconds)
@@ -125,6 +128,7 @@ class OutboxWorker:
                 if fresh:
                     self.take_up()
                     fresh = False
+                self._look()
                 pause = 0.0 if self.run_once() else IDLE_S
             except StoreUnavailable as error:
                 log.warning("outbox_unavailable", error=str(error))
@@ -133,6 +137,12 @@ class OutboxWorker:
                 log.exception("outbox_turn_failed")
                 pause = STORE_BACKOFF_S
             self._wake.wait(pause)
+
+    def _look(self) -> None:
+        """Every few seconds, what else is due: escalations follow from the clock, not from a change."""
+        if self.before_turn is not None and self._real.now() - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = self._real.now()
+            self.before_turn()
 
     def _work_off(self, receiver: str, rows: Sequence[StoredAlert], began: float) -> None:
         lane = self._lanes.get(receiver)
@@ -173,6 +183,9 @@ class OutboxWorker:
             if composed is None:
                 self._park(rows, "the incident is no longer stored")
                 return
+            if composed.over is not None:
+                self._cancel(lane, subject, composed)
+                return
             unsure = composed.notice.uncertain
             self._tell(lane, subject, composed)
         except NotifyError as error:
@@ -195,6 +208,11 @@ class OutboxWorker:
         for row_id in composed.row_ids:
             self._outbox.sent(row_id, ref, self._clock())
         lane.remember(subject, notice.summaries)
+
+    def _cancel(self, lane: Lane, subject: str, composed: Composed) -> None:
+        for row_id in composed.row_ids:
+            self._outbox.cancel(row_id, composed.over or "")
+        log.info("alert_cancelled", receiver=lane.receiver.name, subject=subject, reason=composed.over)
 
     def _failed(self, lane: Lane, rows: Sequence[StoredAlert], error: NotifyError, *, unsure: bool) -> None:
         text = error.reason + (UNSURE if unsure or isinstance(error, Unanswered) else "")

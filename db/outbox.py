@@ -105,6 +105,10 @@ class OutboxStore:
         """Delivery cannot work until somebody changes the configuration."""
         self._settle(message_id, state="parked", error=reason)
 
+    def cancel(self, message_id: int, reason: str) -> None:
+        """A message need not be told any more; `reason` says why."""
+        self._settle(message_id, state="cancelled", error=reason)
+
     def unpark(self, receiver: str, now: datetime) -> int:
         """Try a receiver's parked messages again; how many there are."""
         statement = (

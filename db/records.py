@@ -10,7 +10,7 @@ from domain.cycle import SourceHealth
 from domain.diagnosis import Diagnosis
 from domain.incident import Incident
 
-OutboxState = Literal["pending", "claimed", "sent", "parked"]
+OutboxState = Literal["pending", "claimed", "sent", "parked", "cancelled"]
 RunStatus = Literal["running", "done", "failed", "cancelled"]
 
 

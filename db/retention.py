@@ -144,7 +144,7 @@ def _doomed(now: datetime, policy: RetentionPolicy) -> Iterator[tuple[Table, Col
     yield _THREAD, _THREAD.c.updated_at < diagnoses
     yield _RUN, (_RUN.c.status != "running") & (_RUN.c.started_at < now - policy.age("runs"))
     yield _CYCLE, (_CYCLE.c.status != "running") & (_CYCLE.c.scheduled_for < cycles)
-    yield _OUTBOX, _OUTBOX.c.state.in_(("sent", "parked")) & (_OUTBOX.c.created_at < cycles)
+    yield _OUTBOX, _OUTBOX.c.state.in_(("sent", "parked", "cancelled")) & (_OUTBOX.c.created_at < cycles)
     yield _STORED, _STORED.c.created_at < now - LIFETIME
     yield _DELIVERY, _DELIVERY.c.seen_at < now - timedelta(days=7)
     yield _INBOX, _INBOX.c.done_at < now - timedelta(days=7)

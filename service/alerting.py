@@ -13,7 +13,7 @@ from alerts.notice import Notice
 from alerts.outbox import AlertIntent as Decided
 from alerts.outbox import Story
 from alerts.policy import Reason
-from alerts.receivers.configured import build_receivers, build_targets
+from alerts.receivers.configured import build_escalations, build_receivers, build_targets
 from alerts.settings import AlertSettings
 from alerts.summary import summarise
 from alerts.worker import OutboxWorker
@@ -83,9 +83,12 @@ class Alerting:
         self._store = store
         self.stories = stories
         receivers = build_receivers(settings)
-        self.receivers = {one.name: one for one, _ in receivers}
-        self._policy = AlertPolicy(settings, build_targets(receivers, settings), store)
-        self.worker = OutboxWorker(store, [one for one, _ in receivers], stories, settings, clock)
+        further = build_escalations(receivers, settings)
+        everybody = [*(one for one, _ in receivers), *further]
+        self.receivers = {one.name: one for one in everybody}
+        self._policy = AlertPolicy(settings, build_targets(receivers, settings, further), store)
+        self.worker = OutboxWorker(store, everybody, stories, settings, clock)
+        self.worker.before_turn = self._escalate if settings.escalate_to else None
 
     def decide(self, now: datetime) -> Callable[..., Sequence[AlertIntent]]:
         """The decisions of one cycle, as storage takes them."""
@@ -148,6 +151,12 @@ class Alerting:
         intents = self._decider((incident_id,), now).judged(incident, self.stories.members(incident))
         self._store.add(_stored(intents), incident_id, now)
         self.worker.wake()
+
+    def _escalate(self) -> None:
+        """Store what is due because nobody took an incident; another replica may store the same, once."""
+        now = self._clock()
+        for one in self._policy.escalations(self.stories.incidents.open(), now):
+            self._store.add(_stored([one]), one.incident_id, now)
 
     def delivery(self) -> DeliveryState:
         """How delivery fares."""

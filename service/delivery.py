@@ -15,7 +15,9 @@ Counts = dict[tuple[str, OutboxState], int]
 def delivery_state(store: OutboxStore, worker: OutboxWorker, now: datetime) -> DeliveryState:
     """The whole of it; parked messages of receivers that are no longer configured are shown, too."""
     counts, oldest = store.counts(), store.oldest_waiting(now)
-    names = sorted({*worker.health(), *(name for name, state in counts if state != "sent")})
+    names = sorted(
+        {*worker.health(), *(name for name, state in counts if state in {"pending", "claimed", "parked"})}
+    )
     waits = None if oldest is None else max(0.0, (now - oldest).total_seconds())
     parked = sum(count for (_, state), count in counts.items() if state == "parked")
     status: Literal["off", "ok", "late", "refusing", "stopped"] = "ok"

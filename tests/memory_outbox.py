@@ -89,6 +89,10 @@ class MemoryOutbox:
         row = self.rows[message_id - 1]
         row.state, row.error, row.possible_repeat = "parked", reason, False
 
+    def cancel(self, message_id: int, reason: str) -> None:
+        row = self.rows[message_id - 1]
+        row.state, row.error = "cancelled", reason
+
     def unpark(self, receiver: str, now: datetime) -> int:
         parked = [row for row in self.rows if row.state == "parked" and row.receiver == receiver]
         for row in parked:

@@ -7,9 +7,10 @@ from alerts.policy import Target
 from alerts.receivers.email import Email
 from alerts.receivers.pagerduty import PagerDuty
 from alerts.receivers.scope import ReceiverSettings
-from alerts.receivers.slack import slack_receiver
+from alerts.receivers.slack import SlackBot, slack_receiver
 from alerts.receivers.webhook import Webhook
 from alerts.settings import AlertSettings
+from domain.errors import ConfigurationError
 
 Configured = tuple[Receiver, ReceiverSettings]
 
@@ -32,11 +33,32 @@ def build_receivers(settings: AlertSettings) -> Sequence[Configured]:
     return found
 
 
+def build_escalations(receivers: Sequence[Configured], settings: AlertSettings) -> Sequence[Receiver]:
+    """Receivers that only escalations reach: further channels of the bot.
+
+    Raises:
+        ConfigurationError: `escalate_to` names somebody who is not configured.
+    """
+    known = {one.name: one for one, _ in receivers}
+    found: list[Receiver] = []
+    for name in dict.fromkeys(settings.escalate_to):
+        bot = known.get("slack")
+        if name.startswith("slack:") and isinstance(bot, SlackBot):
+            found.append(bot.in_channel(name.removeprefix("slack:")))
+        elif name not in known:
+            raise ConfigurationError("alerts.escalate_to", f"{name} is not configured")
+    return found
+
+
 def build_targets(
-    receivers: Sequence[Configured], settings: AlertSettings
+    receivers: Sequence[Configured], settings: AlertSettings, escalations: Sequence[Receiver] = ()
 ) -> Sequence[tuple[Target, dict[str, str]]]:
     """The same receivers as policy sees them."""
-    return [
+    ordinary = [
         (Target(one.name, one.updates, scope.severity_threshold or settings.severity_threshold), scope.match)
         for one, scope in receivers
+    ]
+    return [
+        *ordinary,
+        *((Target(one.name, one.updates, "low", only_escalations=True), {}) for one in escalations),
     ]

@@ -62,6 +62,10 @@ class SlackBot:
         self._channel = channel or settings.channel or ""
         self._channel_id: str | None = None
 
+    def in_channel(self, channel: str) -> "SlackBot":
+        """The same bot for another channel; what Slack asks one to wait, both wait."""
+        return SlackBot(self._settings, self.web, channel)
+
     def notify(self, notice: Notice) -> str | None:
         """Edit the message if there is one, look for it if there may be one, else post it."""
         message = self._message(notice)

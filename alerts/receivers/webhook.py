@@ -71,6 +71,7 @@ class Webhook:
                 "reason": notice.reason,
                 "possible_repeat": notice.uncertain,
                 "digest": notice.digest,
+                "escalation": notice.escalation,
                 "fresh": list(notice.fresh),
                 "incidents": [_plain(one) for one in notice.summaries],
                 "sent_at": format_rfc3339(notice.now),

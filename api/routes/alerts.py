@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +11,7 @@ from api.alert_port import DeliveryState
 from api.doors import Door, Operator, Reader, errors
 from api.json_body import StrictRoute
 from api.paging import Cursor, Limit, Page
-from db.records import OutboxMessage
+from db.records import OutboxMessage, OutboxState
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"], route_class=StrictRoute)
 Name = Annotated[str, Path(min_length=1, max_length=200)]
@@ -26,7 +26,7 @@ class Alert(BaseModel):
     receiver: str
     incident_id: str | None
     reason: str
-    state: Literal["pending", "claimed", "sent", "parked"]
+    state: OutboxState
     decided_at: datetime
     not_before: datetime
     sent_at: datetime | None
@@ -63,7 +63,7 @@ class TriedAgain(BaseModel):
 def list_alerts(
     door: Door,
     _caller: Reader,
-    state: Literal["pending", "claimed", "sent", "parked"] | None = None,
+    state: OutboxState | None = None,
     receiver: str | None = None,
     incident_id: str | None = None,
     limit: Limit = 100,

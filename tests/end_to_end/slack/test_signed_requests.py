@@ -64,8 +64,8 @@ PROBES: dict[str, Callable[[], dict[str, str]]] = {
 @pytest.mark.parametrize("road", ["events", "interactions", "commands"])
 @pytest.mark.parametrize("probe", PROBES)
 def test_what_slack_did_not_sign_is_refused(desk: SlackDesk, probe: str, road: str) -> None:
-    raw = {name: value.encode("utf-8") for name, value in PROBES[probe]().items()}
-    headers = {"Content-Type": b"application/json", **raw}
+    given = {"Content-Type": "application/json", **PROBES[probe]()}
+    headers = [(name.encode(), value.encode("utf-8")) for name, value in given.items()]
     answer = desk.client.post(f"/slack/{road}", content=BODY, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith("application/problem+json")
