@@ -20,8 +20,10 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium found: apt install chromium")
     expect.set_options(timeout=10_000)
     with sync_playwright() as playwright:
+        # Names below .example lead to this machine: plain http that is not localhost.
+        names = "--host-resolver-rules=MAP *.example 127.0.0.1"
         started = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", names]
         )
         yield started
         started.close()

@@ -4,39 +4,133 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from browser_watch import Watch
-from playwright.sync_api import Browser, BrowserContext, expect
-from service_process import ServiceProcess, write_config
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from service_process import ServiceProcess, eventually, write_config
 
 DOT = "#live-dot"
+LATENCY = 'order_ack_latency_ms{venue="bybit"}'
+_AXIS_PX, _RIGHT_PX = 64, 4
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[ServiceProcess]:
-    """The demo at two minutes per second."""
-    with ServiceProcess("demo", "--port", "0", "--headless", "--speed", "120", "--seed", "7") as running:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> Iterator[ServiceProcess]:
+    """The demo at a minute per second."""
+    options = ("--port", "0", "--headless", "--speed", "60", "--seed", "7", "--dir", str(folder))
+    with ServiceProcess("demo", *options) as running:
         yield running
 
 
-def test_twelve_tabs_share_one_stream(context: BrowserContext, demo: ServiceProcess) -> None:
+def _cycle(page: Page) -> int:
+    found = re.search(r"cycle (\d+)", page.locator("#pulse").inner_text())
+    return int(found[1]) if found else 0
+
+
+def test_twelve_tabs_share_one_stream_and_all_see_the_next_cycle(
+    context: BrowserContext, demo: ServiceProcess
+) -> None:
     pages = [context.new_page() for _ in range(12)]
     for page in pages:
         started = time.monotonic()
         page.goto(f"{demo.url}/status")
         expect(page.locator(DOT)).to_have_attribute("data-state", "live")
         assert time.monotonic() - started <= 5
+    assert "analyst_streams 1.0" in httpx2.get(f"{demo.url}/metrics", timeout=10).text
+    seen = max(map(_cycle, pages))
     for page in pages:
-        expect(page.locator(DOT)).to_have_attribute("data-last", re.compile(r".+"), timeout=20_000)
-    assert "analyst_streams 1.0" in _metrics(demo)
+        eventually(lambda page=page: _cycle(page) > seen, 20, "a tab did not hear of the next cycle")
 
 
-def _metrics(demo: ServiceProcess) -> str:
+def _latency_incident(demo: ServiceProcess) -> dict[str, Any]:
+    """The incident that is under way when the demo begins, once it is diagnosed."""
 
-    return httpx2.get(f"{demo.url}/metrics", timeout=10).text
+    def found() -> Any:
+        items = demo.get("/api/v1/diagnoses", limit=50)["items"]
+        causes = [(one, one["primary_hypothesis"] or {}) for one in items if one["status"] == "done"]
+        return next((one for one, lead in causes if lead.get("cause") == "venue_gateway_latency"), None)
+
+    diagnosis = eventually(found, 60, "the first incident was not diagnosed")
+    incident: dict[str, Any] = demo.get(f"/api/v1/incidents/{diagnosis['incident_id']}")
+    return incident
+
+
+def _drag(page: Page, chart: Locator, first: datetime, last: datetime) -> None:
+    """Brush a stretch of time; the chart's label says which times its edges are."""
+    label = chart.get_attribute("aria-label") or ""
+    clocks = re.search(r"from (\d\d):(\d\d) to (\d\d):(\d\d) UTC", label)
+    assert clocks, label
+    begin, end = (int(clocks[i]) * 60 + int(clocks[i + 1]) for i in (1, 3))
+    span = (end - begin) % 1440
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    width = box["width"] - _AXIS_PX - _RIGHT_PX
+
+    def x(at: datetime) -> float:
+        return box["x"] + _AXIS_PX + width * (((at.hour * 60 + at.minute) - begin) % 1440) / span
+
+    page.mouse.move(x(first), box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(x(last), box["y"] + 60, steps=4)
+    page.mouse.up()
+
+
+def test_a_brush_over_the_incident_ranks_its_cause_first(
+    context: BrowserContext, demo: ServiceProcess
+) -> None:
+    incident = _latency_incident(demo)
+    onset = datetime.fromisoformat(incident["started_at"])
+    until = onset + timedelta(minutes=40)
+    eventually(lambda: datetime.fromisoformat(_now(demo)) >= until + timedelta(minutes=5), 60)
+    money = eventually(lambda: _money_anomaly(demo, incident["id"]), 60, "no loss belongs to the incident")
+    page = context.new_page()
+    page.goto(f"{demo.url}/anomalies/{money['id']}?window=6h")
+    chart = page.locator(".timechart").first
+    expect(chart).to_be_visible()
+    _drag(page, chart, onset, until)
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+"))
+    expect(page.locator("#movers [data-mover]").first).to_have_attribute("data-mover", LATENCY)
+
+
+def _money_anomaly(demo: ServiceProcess, incident_id: str) -> Any:
+    ids = demo.get(f"/api/v1/incidents/{incident_id}")["anomaly_ids"]
+    found = (demo.get(f"/api/v1/anomalies/{one}") for one in ids)
+    return next((one for one in found if one["affected_metrics"][0].startswith("pnl{")), None)
+
+
+def _now(demo: ServiceProcess) -> str:
+    last: str = demo.get("/api/v1/cycles", limit=1)["items"][0]["scheduled_for"]
+    return last
+
+
+def test_the_chat_of_the_demo_answers_with_evidence(context: BrowserContext, demo: ServiceProcess) -> None:
+    _latency_incident(demo)
+    page = context.new_page()
+    watch = Watch(page, demo.url)
+    page.goto(f"{demo.url}/chat")
+    expect(page.locator(DOT)).to_have_attribute("data-state", "live")
+    page.locator("#question").fill("Why did PnL drop?")
+    page.keyboard.press("Enter")
+    answer = page.locator(".message.assistant").last
+    expect(answer.locator("[data-step]").first).to_be_attached(timeout=1_000)
+    expect(page.locator("#chat")).to_have_attribute("data-state", "idle")
+    assert answer.locator("details").get_attribute("open") is None
+    expect(answer.locator(".usage")).to_contain_text(re.compile(r"\d tokens?, \$"))
+    # What is cited leads to where it is drawn.
+    answer.locator(".cites a").first.click()
+    expect(page.locator(".timechart canvas").first).to_be_visible()
+    assert watch.faults == []
 
 
 def test_a_button_of_the_demo_ends_in_a_diagnosis(context: BrowserContext, demo: ServiceProcess) -> None:
@@ -47,13 +141,53 @@ def test_a_button_of_the_demo_ends_in_a_diagnosis(context: BrowserContext, demo:
     expect(page.locator("#progress")).to_contain_text("waiting for the detectors")
     expect(page).to_have_url(re.compile("/diagnoses/D-"), timeout=60_000)
     expect(page.locator("#side h2").first).to_have_text("Do now")
-    for path in ("/explore", "/explore?view=pca", "/history", "/performance", "/"):
+    for path in ("/explore", "/explore?view=lines&candles=1&q=price", "/explore?view=pca", "/history", "/"):
         page.goto(f"{demo.url}{path}")
         expect(page.locator("h1")).to_be_visible()
     assert watch.faults == []
 
 
-def test_a_killed_server_is_seen_and_recovered_from(browser: Browser, tmp_path: Path) -> None:
+def test_a_stopped_collector_is_red_and_nothing_is_made_up(
+    context: BrowserContext, demo: ServiceProcess, folder: Path
+) -> None:
+    """The last test of the demo: from here on its ledger of PnL cannot be read."""
+    _latency_incident(demo)
+    for path in (folder / "desk").glob("desk.sqlite*"):
+        path.rename(path.with_name(f"gone-{path.name}"))
+    stopped = _now(demo)
+
+    def failed() -> Any:
+        sources = {one["name"]: one for one in demo.get("/api/v1/sources")["items"]}
+        return sources["desk-pnl"] if sources["desk-pnl"]["status"] == "failed" else None
+
+    assert eventually(failed, 60, "the source did not fail")["last_error"]
+    page = context.new_page()
+    page.goto(f"{demo.url}/status")
+    row = page.locator("#status tr", has_text="desk-pnl")
+    expect(row.locator(".status-failed")).to_have_text("failed")
+    expect(row.locator("td").nth(3)).to_have_text(re.compile(r"[\d,]+ s"))
+    assert row.locator("td").nth(6).inner_text().strip()
+    page.goto(demo.url)
+    expect(page.locator("#warnings")).to_contain_text("Source desk-pnl is failed")
+    affected = page.locator("[data-row]", has_text="pnl{").first
+    expect(affected).to_contain_text("stale data: desk-pnl is failed")
+    eventually(lambda: _now(demo) > stopped, 30)
+    window = {"start_time": stopped, "end_time": _now(demo), "affected_metrics": _pnl_series(demo)}
+    asked = httpx2.post(f"{demo.url}/api/v1/diagnoses", params={"wait": 30}, json=window, timeout=60).json()
+    assert asked["outcome"] == "inconclusive", asked
+    page.goto(f"{demo.url}/diagnoses/{asked['id']}")
+    expect(page.locator("h1")).to_contain_text("inconclusive")
+
+
+def _pnl_series(demo: ServiceProcess) -> list[str]:
+    items = demo.get("/api/v1/series", metric="pnl", limit=1)["items"]
+    return [str(one["name"]) for one in items]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_server_is_seen_and_recovered_from(
+    browser: Browser, tmp_path: Path, how: signal.Signals
+) -> None:
     config = write_config(tmp_path)
     with ServiceProcess("serve", "--config", str(config)) as first:
         port = first.url.rpartition(":")[2]
@@ -62,16 +196,21 @@ def test_a_killed_server_is_seen_and_recovered_from(browser: Browser, tmp_path: 
             page.goto(first.url)
             expect(page.locator(DOT)).to_have_attribute("data-state", "live")
         expect(pages[0].locator(".empty")).to_contain_text("No source is configured")
-        first.process.send_signal(signal.SIGTERM)
         stopped = time.monotonic()
+        first.process.send_signal(how)
+        for page in pages:
+            expect(page.locator(DOT)).to_have_attribute("data-state", "reconnecting")
+            expect(page.locator("#offline")).to_be_visible()
+        assert time.monotonic() - stopped <= 5
         first.process.wait(10)
         assert time.monotonic() - stopped <= 5
-        expect(pages[0].locator(DOT)).to_have_attribute("data-state", "reconnecting", timeout=5_000)
-        expect(pages[0].locator("#offline")).to_be_visible()
     text = config.read_text(encoding="utf-8").replace("port = 0", f"port = {port}")
     config.write_text(text, encoding="utf-8")
     with ServiceProcess("serve", "--config", str(config)):
-        expect(pages[0].locator(DOT)).to_have_attribute("data-state", "live", timeout=10_000)
-        expect(pages[0].locator("#offline")).to_be_hidden()
+        started = time.monotonic()
+        for page in pages:
+            expect(page.locator(DOT)).to_have_attribute("data-state", "live")
+            expect(page.locator("#offline")).to_be_hidden()
+        assert time.monotonic() - started <= 10
     for page in pages:
         page.context.close()
