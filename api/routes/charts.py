@@ -9,9 +9,12 @@ from api.dashboard.chart_data import money_chart, series_chart
 from api.doors import Door, Reader, errors
 from api.json_body import StrictRoute
 from api.paging import check_order
+from api.problem import invalid
 
 router = APIRouter(prefix="/api/v1/chart", tags=["series"], route_class=StrictRoute)
 _FIRST, _LAST = 0, 7_258_118_400
+# Of more cells than this no screen shows anything, but the memory would be needed.
+_MOST_CELLS = 500_000
 Seconds = Annotated[int | None, Query(ge=_FIRST, le=_LAST, description="Unix seconds.")]
 Start = Annotated[int | None, Query(alias="from", ge=_FIRST, le=_LAST, description="Unix seconds.")]
 
@@ -39,6 +42,8 @@ def chart(
 
     At most 1,600 points; of each stretch the smallest and the largest value are kept.
     """
+    found = door.stores.series.named([series]).get(series)
+    _check_cells(window, found.step_s if found is not None else door.service.step_s)
     return series_chart(door, series, window, candles=candles)
 
 
@@ -50,4 +55,11 @@ def pnl(
     without: Annotated[str | None, Query(max_length=500, pattern=r"^[^:]+:.+$")] = None,
 ) -> dict[str, Any]:
     """The desk's PnL summed since the window began, also without one strategy, venue or symbol."""
+    _check_cells(window, door.service.step_s)
     return money_chart(door, window, without)
+
+
+def _check_cells(window: tuple[datetime, datetime], step_s: int) -> None:
+    start, end = window
+    if (end - start).total_seconds() / step_s > _MOST_CELLS:
+        raise invalid("from", f"is more than {_MOST_CELLS:,} steps of {step_s} s before the end")

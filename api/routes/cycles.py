@@ -10,7 +10,7 @@ from domain.cycle import Cycle
 router = APIRouter(prefix="/api/v1/cycles", tags=["cycles"], route_class=StrictRoute)
 
 
-@router.post("", responses=errors(429))
+@router.post("", responses=errors(409))
 async def run_cycle(door: Door, _caller: Operator) -> Cycle:
     """Run a detection cycle now, or join the one that is running; answers when it has ended."""
     return await door.patiently(door.service.run_cycle)

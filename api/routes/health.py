@@ -42,7 +42,11 @@ def ready(request: Request, door: Door) -> Response:
     return SafeJSONResponse(content, 200 if readiness.ready else 503)
 
 
-@router.get("/metrics", responses=errors())
+@router.get(
+    "/metrics",
+    responses={**errors(), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    response_class=Response,
+)
 def metrics(door: Door, _caller: Reader) -> Response:
     """Meters in the Prometheus text format."""
     _refresh(door)

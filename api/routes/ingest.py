@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import numpy as np
 from fastapi import APIRouter, Header, Request, Response
@@ -14,9 +14,9 @@ from api.doors import Door, Doors, Feeder, errors
 from api.idempotency import Idempotent, bytes_digest, replayed
 from api.json_body import SafeJSONResponse, media_type
 from api.problem import HttpProblem
-from collectors.ingest import ParsedSamples, Rejection, parse_events, parse_samples
+from collectors.ingest import MAX_TEXT, ParsedSamples, Rejection, parse_events, parse_samples
 from db.records import Appended
-from domain.series import SampleBatch
+from domain.series import MAX_LABEL_VALUE, MAX_NAME, SampleBatch, SeriesKind, SourceName
 
 router = APIRouter(prefix="/api/v1", tags=["ingest"])
 _JSON = {"", "application/json"}
@@ -39,15 +39,54 @@ class Ingested(BaseModel):
     rejected: list[Refused]
 
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}}, "application/x-ndjson": {}},
+def _body(name: str, item: dict[str, Any]) -> dict[str, Any]:
+    """How a body is documented: it is read by hand, so that one bad item does not cost the others."""
+    listed = {
+        "type": "object",
+        "required": [name],
+        "additionalProperties": False,
+        "properties": {name: {"type": "array", "items": item}},
     }
+    lines = {"schema": {"type": "string", "description": "One object per line."}}
+    content = {"application/json": {"schema": listed}, "application/x-ndjson": lines}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_LABELS = {"type": "object", "additionalProperties": {"type": "string", "maxLength": MAX_LABEL_VALUE}}
+_TIME = {"type": "string", "format": "date-time", "description": "RFC 3339 with an offset."}
+_SAMPLE = {
+    "type": "object",
+    "required": ["metric", "timestamp", "value"],
+    "additionalProperties": False,
+    "properties": {
+        "metric": {"type": "string", "minLength": 1, "maxLength": MAX_NAME},
+        "labels": _LABELS,
+        "timestamp": _TIME,
+        "value": {"type": "number"},
+        "source": {"type": "string", "enum": list(get_args(SourceName))},
+        "unit": {"type": "string", "maxLength": 50},
+        "kind": {"type": "string", "enum": list(get_args(SeriesKind))},
+    },
+}
+_EVENT = {
+    "type": "object",
+    "required": ["timestamp", "source", "text"],
+    "additionalProperties": False,
+    "properties": {
+        "timestamp": _TIME,
+        "source": {"type": "string", "enum": list(get_args(SourceName))},
+        "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+        "labels": _LABELS,
+    },
 }
 
 
-@router.post("/samples", response_model=Ingested, responses=errors(body=True), openapi_extra=_BODY)
+@router.post(
+    "/samples",
+    response_model=Ingested,
+    responses=errors(409, body=True),
+    openapi_extra=_body("samples", _SAMPLE),
+)
 async def post_samples(
     door: Door, caller: Feeder, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -58,7 +97,12 @@ async def post_samples(
         return await run_in_threadpool(_samples, door, caller, body, ndjson, idempotency_key)
 
 
-@router.post("/events", response_model=Ingested, responses=errors(body=True), openapi_extra=_BODY)
+@router.post(
+    "/events",
+    response_model=Ingested,
+    responses=errors(409, body=True),
+    openapi_extra=_body("events", _EVENT),
+)
 async def post_events(
     door: Door, caller: Feeder, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:

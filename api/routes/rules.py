@@ -36,7 +36,7 @@ def get_rule(door: Door, _caller: Reader, name: RuleName) -> Rule:
     return door.stores.rules.get(name)
 
 
-@router.put("/{name}", responses=errors(body=True))
+@router.put("/{name}", responses=errors(404, body=True))
 def put_rule(door: Door, caller: Operator, name: RuleName, rule: Rule) -> Rule:
     """Replace a rule, or add it."""
     if rule.name != name:

@@ -331,3 +331,19 @@ def test_open_pages_are_told_what_changed(desk: Desk) -> None:
         named = next(line for line in lines if line.startswith("event: "))
         assert named == "event: incident.updated"
         assert json.loads(next(lines).removeprefix("data: ")) == {"id": "I-1"}
+
+
+@pytest.mark.parametrize(
+    "path", ["chart/pnl?", "chart?series=pnl%7Bstrategy%3D%22mm_btc%22,venue%3D%22bybit%22%7D&"]
+)
+def test_a_picture_of_centuries_is_refused_before_it_needs_their_memory(desk: Desk, path: str) -> None:
+    answer = desk.client.get(f"/api/v1/{path}from=0&to=7258118400")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "from"
+    assert desk.client.get(f"/api/v1/{path}from=1740000000&to=1772366400").status_code == 200
+
+
+def test_the_key_of_another_body_is_a_documented_conflict(desk: Desk) -> None:
+    document = desk.client.get("/openapi.json").json()["paths"]
+    for path in ("/api/v1/samples", "/api/v1/events", "/api/v1/cycles", "/api/v1/diagnoses"):
+        assert "409" in document[path]["post"]["responses"], path
