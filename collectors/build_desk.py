@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from collectors.collector import Collector
 from collectors.exchange.settings import ExchangeSource
-from collectors.fills.settings import FillsSource
+from collectors.fills.settings import AccountSource, FillsSource
 from collectors.settings_desk import DeskSource
 from collectors.settings_json import JsonSource
 
@@ -25,3 +25,7 @@ def desk_collector(settings: DeskSource, environ: Mapping[str, str]) -> Collecto
             from collectors.fills.collector import FillsCollector
 
             return FillsCollector(settings)
+        case AccountSource():
+            from collectors.fills.account import AccountCollector
+
+            return AccountCollector.of(settings, environ)

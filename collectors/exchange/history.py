@@ -1,5 +1,6 @@
 """What a venue keeps a past of, bars and settled funding, read on from where it was read to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,11 +112,18 @@ class BarHistory:
                     self._settings.name, f"has no timeframe {asked}, but {known}", permanent=True
                 )
             return asked, _width_ms(asked)
-        longest = self._settings.step * 1_000
-        fitting = {width: name for name, width in offered.items() if 0 < width <= longest}
-        if not fitting:
-            raise CallFailed(self._settings.name, "has no bars as short as a grid cell", permanent=True)
-        return fitting[max(fitting)], max(fitting)
+        try:
+            return timeframe_within(self._venue.client.timeframes or {}, self._settings.step)
+        except ValueError as error:
+            raise CallFailed(self._settings.name, str(error), permanent=True) from None
+
+
+def timeframe_within(offered: Iterable[str], step_s: int) -> tuple[str, int]:
+    """Name and milliseconds of the longest bars that fit into a cell; raises ValueError where none do."""
+    fitting = {width: name for name in offered if 0 < (width := _width_ms(name)) <= step_s * 1_000}
+    if not fitting:
+        raise ValueError("has no bars as short as a grid cell")
+    return fitting[max(fitting)], max(fitting)
 
 
 def _width_ms(timeframe: str) -> int:

@@ -1,13 +1,14 @@
 """Fills, orders and positions from files that are dropped into a folder."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from collectors.collector import NO_SAMPLES, Collected, Position
-from collectors.fills.books import MAX_CELLS, Account, Carry, Grid, Marks, account
+from collectors.fills.books import Account, Carry, Marks, account
 from collectors.fills.drops import Drops, none_match
 from collectors.fills.records import RowReader
 from collectors.fills.series import Writer
-from collectors.fills.settings import BookSource, FillsSource
+from collectors.fills.settings import FillsSource
+from collectors.fills.stretch import Untold, first_cell, grid_of, settled_at, sharpe_cells
 from collectors.intake import Intake
 from domain.errors import SourceError
 from domain.series import floor_to_step
@@ -47,8 +48,7 @@ class FillsCollector:
         )
         self._all = (self._fills, self._orders, self._holdings, self._marks)
         self._floor: int | None = None
-        self._untold: list[int] = []
-        self._told = 0
+        self._untold = Untold()
 
     def collect(self, since: Position, now: datetime) -> Collected:
         if none_match(self._settings.paths) and self._floor is None:
@@ -61,12 +61,13 @@ class FillsCollector:
             return Collected(NO_SAMPLES, (), since, intake.notes(), more=True)
         until = to_microseconds(floor_to_step(now, self._settings.step))
         carry = carry or self._beginning(until)
-        grid = _grid(self.name, carry.settled, until, self._settings.step)
-        first = _first_cell(self._settings, since, self._changes(since), grid, until)
-        self._told = until
+        grid = grid_of(self.name, carry.settled, until, self._settings.step)
+        changed = [at for one in self._all if (at := one.changed()) is not None]
+        changed = self._untold.add(since, changed, until)
+        first = first_cell(self._settings, since, changed, grid, until)
         found = account(self._fills.rows(), Marks(self._marks.rows()), carry, grid)
         self._write(found, first, intake)
-        settled = _settled(self._settings, carry, until)
+        settled = settled_at(self._settings, carry.settled, until)
         return Collected(
             intake.batch(),
             (),
@@ -83,13 +84,6 @@ class FillsCollector:
             for one in self._all:
                 one.settle(settled)
         self._floor = settled
-
-    def _changes(self, since: Position) -> list[int]:
-        """Times of changes that no stored page has told of yet."""
-        stored = since.watermark is not None and to_microseconds(since.watermark) >= self._told
-        kept = [] if stored else self._untold
-        self._untold = [*kept, *(at for one in self._all if (at := one.changed()) is not None)]
-        return self._untold
 
     def _read(self, intake: Intake) -> bool:
         budget = self._settings.max_bytes
@@ -110,30 +104,3 @@ class FillsCollector:
         writer.slippage()
         writer.orders(self._orders.rows())
         writer.mismatches(self._holdings.rows(), self._fills.rows())
-
-
-def sharpe_cells(settings: BookSource) -> int:
-    """Cells in the window of the rolling Sharpe ratio."""
-    return max(2, round(settings.sharpe_hours * 3_600 / settings.step))
-
-
-def _grid(name: str, start: int, until: int, step_s: int) -> Grid:
-    step = step_s * 1_000_000
-    n = max(0, (until - start) // step)
-    if n > MAX_CELLS:
-        raise SourceError(name, "fills reach back too far for this step; raise step_seconds", permanent=True)
-    return Grid(start, step, n)
-
-
-def _first_cell(settings: BookSource, since: Position, changed: list[int], grid: Grid, until: int) -> int:
-    """The first cell to write: the first that is new or that something changed."""
-    oldest = until - int(settings.backfill_hours * _HOUR_US)
-    if since.watermark is None or "settled" not in since.cursor:
-        start = oldest if since.watermark is None else to_microseconds(since.watermark)
-        return grid.cell_of(max(start, oldest))
-    return grid.cell_of(max(oldest, min([to_microseconds(since.watermark), *changed])))
-
-
-def _settled(settings: BookSource, carry: Carry, until: int) -> int:
-    behind = from_microseconds(until) - timedelta(hours=settings.settle_hours)
-    return max(carry.settled, to_microseconds(floor_to_step(behind, settings.step)))

@@ -108,8 +108,16 @@ class Writer:
             self.write("order_reject_ratio", {"venue": venue}, _ratio(rejected, sent), "ratio")
             self.write("order_ack_latency_ms", {"venue": venue}, self._medians(own), "ms")
 
-    def mismatches(self, holdings: Sequence[Holding], fills: Sequence[Fill]) -> None:
-        """Reported positions against those that the fills add up to, in money at the mark."""
+    def mismatches(
+        self, holdings: Sequence[Holding], fills: Sequence[Fill], at_latest: int | None = None
+    ) -> None:
+        """Reported positions against those that the fills add up to, in money at the mark.
+
+        Args:
+            holdings: as reported; each is compared with the fills up to its time.
+            fills: all since the account's beginning.
+            at_latest: a later report is stored at this time.
+        """
         grid, carry = self._account.grid, self._account.carry
         for place in sorted({(one.venue, one.symbol) for one in holdings}):
             reported = [one for one in holdings if (one.venue, one.symbol) == place]
@@ -120,7 +128,7 @@ class Writer:
             held = opening + np.concatenate([[0.0], np.cumsum([amount for _, amount in own])])
             values = np.full(grid.n, np.nan)
             for one in sorted(reported, key=lambda each: each.at):
-                cell = grid.cell_of(one.at)
+                cell = grid.cell_of(one.at if at_latest is None else min(one.at, at_latest))
                 if 0 <= cell < grid.n:
                     off = one.amount - held[np.searchsorted(times, one.at, side="right")]
                     values[cell] = off * self._price(one, books, cell)
