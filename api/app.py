@@ -7,9 +7,8 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
-from api import problem
+from api import openapi, problem
 from api.auth import TokenBook
 from api.body_guard import BodyGuard
 from api.dashboard import fragments, pages, screens, static
@@ -116,7 +115,7 @@ def create_app(
         app.include_router(module.router)
     app.router.routes.append(mcp_door.route())
     app.mount("/static", static.VersionedFiles(), name="static")
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     _guard(app, doors)
     return app
 
@@ -164,19 +163,6 @@ def _lifespan(doors: Doors, mcp_door: McpDoor) -> Callable[[FastAPI], AbstractAs
         doors.service.live.close()
 
     return lifespan
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        components = schema.setdefault("components", {})
-        components.setdefault("schemas", {}).update(problem.schemas())
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"token": []}]
-        app.openapi_schema = schema
-    return app.openapi_schema
 
 
 def _version() -> str:
