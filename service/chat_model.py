@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,8 +51,14 @@ class ChatModel:
             told.text += piece
             asked.emit("token", {"text": piece})
 
+        asked.emit("step.started", {"id": "s1", "stage": "model", "title": f"Asking {self.name}"})
+        started = time.perf_counter()
         # A loop of its own: the thread belongs to this answer alone.
-        return asyncio.run(self._answer(asked, turns, (subject, tell), told))
+        answer = asyncio.run(self._answer(asked, turns, (subject, tell), told))
+        ms = round((time.perf_counter() - started) * 1000, 1)
+        evidence = [name for _, name in answer.citations]
+        asked.emit("step.finished", {"id": "s1", "ms": ms, "summary": self.name, "evidence": evidence})
+        return answer
 
     async def _answer(
         self, asked: Asked, turns: Sequence[Turn], way: tuple[str, Callable[[str], None]], told: Told

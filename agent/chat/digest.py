@@ -21,6 +21,7 @@ from domain.rule import Rule
 
 MAX_TEXT = 300
 MAX_CITED = 8
+LEAST = 3
 # How many entries of a list, and how many characters of a text, are left at each step.
 _STEPS = ((40, 300), (20, 300), (12, 300), (8, 240), (6, 200), (4, 160), (3, 120), (2, 80), (1, 60))
 _FIELDS: Mapping[type[BaseModel], tuple[str, ...]] = {
@@ -56,10 +57,22 @@ def digest(result: BaseModel, tokens: int) -> str:
         if count_tokens(text) <= tokens:
             return text
         text = _json(_shortened(plain, most, longest))
-    # What is still too long is no JSON any more; the mark says that it was cut.
-    while count_tokens(text) > tokens:
-        text = f"{text[: max(40, int(len(text) * 0.8))]} ...(cut)"
+    cut = json.loads(text)
+    while count_tokens(text) > tokens and _drop_largest(cut):
+        text = _json(cut)
     return text
+
+
+def _drop_largest(value: dict[str, Any]) -> bool:
+    """Take the largest part out of a document, its identity excepted; False where nothing is left."""
+    parts = [name for name in value if name not in {"id", "title", "status"}]
+    if not parts:
+        return False
+    largest = max(parts, key=lambda name: len(_json(value[name])))
+    inner = value[largest]
+    if not (isinstance(inner, dict) and len(inner) > LEAST and _drop_largest(inner)):
+        del value[largest]
+    return True
 
 
 def _json(value: Any) -> str:
@@ -70,7 +83,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return _fields(value)
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%SZ}" if value.second else f"{value:%Y-%m-%dT%H:%MZ}"
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, str):

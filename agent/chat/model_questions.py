@@ -18,7 +18,7 @@ from agent.model.redaction import cleaned, redacted
 from agent.model.tokens import count_messages, count_tokens
 from prompts.template import render
 
-MAX_PROMPT_TOKENS = 6_000
+MAX_PROMPT_TOKENS = 7_500
 MAX_ANSWER_TOKENS = 900
 RESULT_TOKENS = 1_600
 LEAST_RESULT_TOKENS = 100

@@ -1,6 +1,7 @@
 """The tools as a model may call them: by name with JSON, checked before anything is done."""
 
 import json
+import re
 import types
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ from domain.timestamps import parse_rfc3339
 
 MAX_ARGUMENTS = 8_000
 MAX_ITEMS = 60
+_NO_SECONDS = re.compile(r"(T\d\d:\d\d)(Z|[+-]\d\d:\d\d)$")
 STARTING = "start_diagnosis"
 NAMES = (
     *("list_series", "series_statistics", "compare_windows", "compare_with_usual", "money", "movers"),
@@ -39,7 +41,8 @@ def _instant(given: Any) -> datetime:
     if not isinstance(given, str):
         raise ValueError("is not an RFC 3339 time")  # noqa: TRY004 -- pydantic reports ValueError by field
     try:
-        return parse_rfc3339(given[:60])
+        # Models leave out the seconds.
+        return parse_rfc3339(_NO_SECONDS.sub(r"\1:00\2", given[:60]))
     except InvalidInput as error:
         raise ValueError(error.reason) from None
 

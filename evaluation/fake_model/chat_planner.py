@@ -18,10 +18,12 @@ def wishes(reading: ChatReading) -> Sequence[Wish]:
     """The next tools; none where enough is known, or where nothing stored could help."""
     question = reading.question
     blank = question.absent and not question.metrics and question.intent != "logs"
-    if reading.errors or question.strangers or blank:
+    if question.strangers or blank:
         return ()
     plan = _PLANS.get(question.intent)
-    return plan(reading) if plan is not None else ()
+    wanted = plan(reading) if plan is not None else ()
+    # What was refused once is not asked for again.
+    return [one for one in wanted if not any(error.startswith(f"{one[0]}:") for error in reading.errors)]
 
 
 def span_of(reading: ChatReading, length: timedelta | None = None) -> Span:

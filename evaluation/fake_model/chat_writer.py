@@ -228,9 +228,8 @@ def _events(reading: ChatReading, result: Found) -> str:
     if not found:
         return f"There was no {kind or 'event'} in this time."
     lines = [f"- {str(one['timestamp'])[11:16]} {one['kind']} “{one['text']}”" for one in found]
-    return "\n".join(
-        [f"{len(found)} {kind or 'event'}{'' if kind == 'news' or len(found) == 1 else 's'}:", *lines]
-    )
+    total = int(result["total"])
+    return "\n".join([f"{total} {kind or 'event'}{'' if kind == 'news' or total == 1 else 's'}:", *lines])
 
 
 def _usage(_reading: ChatReading, result: Found) -> str:

@@ -1,6 +1,7 @@
 """Chat Completions and Responses over HTTP, with streaming, tools and usage, in one thread per connection."""
 
 import json
+import select
 import socket
 import struct
 import sys
@@ -18,6 +19,7 @@ from evaluation.fake_model.wire import chat_body, chat_chunks, responses_body, r
 HEADER = "x-fake-behaviour"
 PREFIX = "fake-"
 HANG_S = 600.0
+POLL_S = 0.05
 DRIP_S = 1.0
 MAX_BODY = 10_000_000
 MAX_KEPT = 2_000
@@ -40,9 +42,11 @@ class FakeModelServer:
         self.delay_s = delay_s
         self.requests: list[Mapping[str, Any]] = []
         self.redirected = 0
+        # Requests that hang now: a client that leaves ends its own.
+        self.hanging = 0
         self.stopping = threading.Event()
         self._numbers: Counter[str] = Counter()
-        self._guard = threading.Lock()
+        self.guard = threading.Lock()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.fake = self
         self.port = int(self._http.server_address[1])
@@ -61,7 +65,7 @@ class FakeModelServer:
         """What a request gets."""
         name = header or str(body.get("model", "")).removeprefix(PREFIX)
         name = name if name in BEHAVIOURS else self.behaviour
-        with self._guard:
+        with self.guard:
             number = self._numbers[name]
             self._numbers[name] += 1
             self.requests = [*self.requests, body][-MAX_KEPT:]
@@ -141,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _trouble(self, turn: Turn) -> bool:
         """Trouble before any answer; false where it comes inside the stream."""
         if turn.wire == "hang":
-            self.server.fake.stopping.wait(HANG_S)
+            self._hang()
         elif turn.wire == "reset":
             # Closing with linger 0 sends a reset instead of an end.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -164,6 +168,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
         return True
 
+    def _hang(self) -> None:
+        """Wait until the server stops, the client leaves, or very long."""
+        fake = self.server.fake
+        with fake.guard:
+            fake.hanging += 1
+        deadline = time.monotonic() + HANG_S
+        while time.monotonic() < deadline and not fake.stopping.wait(POLL_S):
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                break
+        with fake.guard:
+            fake.hanging -= 1
+
     def _stream(self, events: list[str], turn: Turn) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -172,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         for i, event in enumerate(events):
             if turn.wire == "stall" and i == len(events) // 2:
-                self.server.fake.stopping.wait(HANG_S)
+                self._hang()
             if turn.wire == "cut" and i == len(events) // 2:
                 return
             self.wfile.write(event.encode())
