@@ -11,6 +11,8 @@ from domain.errors import AnalystError
 log = structlog.get_logger()
 # A pass may take at most this share of the time, however much is pushed.
 BUSY_SHARE = 0.2
+# But one slow pass, such as the very first one, must not make the next event wait for long.
+MAX_EXTRA_REST_S = 2.0
 
 
 class PushPasses:
@@ -61,4 +63,5 @@ class PushPasses:
                 log.warning("pushed samples wait for the next cycle", reason=str(error))
             except Exception:
                 log.exception("pushed samples wait for the next cycle")
-            rest = max(self._delay_s, (time.monotonic() - started) / BUSY_SHARE)
+            took = time.monotonic() - started
+            rest = max(self._delay_s, min(took / BUSY_SHARE, took + MAX_EXTRA_REST_S))
