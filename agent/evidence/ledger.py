@@ -12,6 +12,7 @@ from agent.evidence.changes import changed_at
 from agent.evidence.factors import set_apart
 from agent.evidence.logs import TemplateShift, about, template_shifts
 from agent.evidence.measured import Measured, measure_case
+from agent.evidence.oddness import odd_components
 from agent.evidence.ranking import Ranked, rank_components
 from agent.evidence.record import ComponentRow, EventFinding, Ledger, LogFinding, Signal
 from agent.evidence.settings import EvidenceSettings
@@ -39,7 +40,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     window = measured.window
     onset = window.time_at(measured.onset.column)
     spoken = template_shifts(case.logs, window.start, onset, case.end)
-    logs = about(spoken, tuple(dict.fromkeys(measured.components)))
+    logs = about(spoken, measured.components, odd_components(measured, settings))
     ranked, none = rank_components(
         measured, case.topology, logs, settings, context.changed_components(case, measured)
     )

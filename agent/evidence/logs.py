@@ -22,6 +22,7 @@ _ERROR_WORDS = ("exception", "panic", "traceback", "fatal", "fail", "refused", "
 MINUTE = 60_000_000
 FEW_LINES = 5.0
 SHORTEST_NAME = 4
+SHORTEST_PART = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,22 +180,51 @@ def strongest_by_component(shifts: Sequence[TemplateShift]) -> Mapping[str, Temp
     return out
 
 
-def about(shifts: Sequence[TemplateShift], components: Sequence[str]) -> list[TemplateShift]:
-    """Give each line to the component that it names, where it names exactly one other than its logger.
+def about(
+    shifts: Sequence[TemplateShift], components: Sequence[str], odd: Mapping[str, float]
+) -> list[TemplateShift]:
+    """Give each line to the component that it speaks of, where that is another than its logger.
 
-    A risk service that writes `order of momentum above size limit` tells of strategy momentum.
+    A risk service that writes `order of momentum above size limit` tells of strategy momentum. A line that
+    names what several components share, such as a venue, speaks of the oddest of them, if one is odd.
+
+    Args:
+        shifts: templates under their loggers.
+        components: all that there are.
+        odd: how odd those are that are.
     """
     names: dict[str, set[str]] = {}
-    for component in components:
+    for component in dict.fromkeys(components):
         short = component.rpartition(":")[2].lower()
         if len(short) >= SHORTEST_NAME:
             names.setdefault(short, set()).add(component)
     known = {name: next(iter(owners)) for name, owners in names.items() if len(owners) == 1}
-    return [_readdressed(one, known) for one in shifts]
+    shared = {component: _parts(component) for component in odd}
+    return [_readdressed(one, known, shared, odd) for one in shifts]
 
 
-def _readdressed(one: TemplateShift, known: Mapping[str, str]) -> TemplateShift:
-    words = set(re.findall(r"[a-z0-9_.-]+", one.template.lower()))
-    named = {known[word.strip(".")] for word in words if word.strip(".") in known}
-    named.discard(one.component)
-    return replace(one, component=named.pop()) if len(named) == 1 else one
+def _parts(component: str) -> frozenset[str]:
+    """The names in a component's name: `bybit` and `btc` of `market:bybit:BTC`."""
+    return frozenset(part for part in component.lower().split(":")[1:] if len(part) >= SHORTEST_PART)
+
+
+def _readdressed(
+    one: TemplateShift,
+    known: Mapping[str, str],
+    shared: Mapping[str, frozenset[str]],
+    odd: Mapping[str, float],
+) -> TemplateShift:
+    words = {word.strip(".") for word in re.findall(r"[a-z0-9_.-]+", one.template.lower())}
+    named = {known[word] for word in words if word in known} - {one.component}
+    if len(named) == 1:
+        return replace(one, component=named.pop())
+    own = _parts(one.component)
+    fitting = {
+        component: len(parts & words)
+        for component, parts in shared.items()
+        if component != one.component and (parts & words) - own
+    }
+    if named or not fitting:
+        return one
+    best = max(fitting, key=lambda component: (fitting[component], odd[component], component))
+    return replace(one, component=best)

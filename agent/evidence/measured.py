@@ -74,6 +74,7 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     target_component = case.target_component or (components[targets[0]] if targets else None)
     last = _last_reported(window, min(max(window.column_of(case.end), 1), window.n_steps))
     onset, estimated, leading = _onset(case, targets, kinds, last, settings)
+    onset = _from_the_start(case, onset) if estimated else onset
     targets = tuple(sorted(targets, key=lambda row: row != leading))
     last = max(last, onset.column + 1)
     reference = _reference_columns(case, onset, window.n_steps, estimated=estimated)
@@ -155,6 +156,17 @@ def _onset(
         return onset, True, leading
     column = min(max(window.column_of(case.start), 1), last - 1)
     return onsets.Onset(column, column, column, 0.0), True, leading
+
+
+def _from_the_start(case: Case, onset: onsets.Onset) -> onsets.Onset:
+    """Begin where the trouble was first seen, if that is shortly before the target shows it.
+
+    Losses follow their cause: a window that starts with the loss would miss a crash that came before it.
+    """
+    start = case.window.column_of(case.start)
+    if not 0 < onset.column - start <= GUARD or start < 1:
+        return onset
+    return replace(onset, column=start, low=min(onset.low, start))
 
 
 def _estimated(values: FloatArray, first: int, kind: Kind) -> onsets.Onset | None:

@@ -1,6 +1,6 @@
 """How odd each series is by itself, and each component by its series."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -62,3 +62,15 @@ def own_score(rows: Sequence[int], series: FloatArray, measured: Measured) -> fl
         None,
     )
     return float(series[best] + (0.3 * series[second] if second is not None else 0.0))
+
+
+def odd_components(measured: Measured, settings: EvidenceSettings) -> Mapping[str, float]:
+    """Components with a series that moved, other than money and logs, by the score of the oddest of them."""
+    scores = series_scores(measured, settings)
+    moved = measured.candidates & measured.shifts.tested & (measured.q < settings.notable)
+    out: dict[str, float] = {}
+    for i in np.flatnonzero(moved):
+        if measured.kinds[i].family != "log":
+            name = measured.components[i]
+            out[name] = max(out.get(name, 0.0), float(scores[i]))
+    return out

@@ -9,6 +9,8 @@ from domain.series import FloatArray
 CLIP = 10.0
 # Half the 95 % quantile of chi-square with one degree of freedom: Wilks' likelihood-ratio interval.
 LIKELIHOOD_DROP = 1.92
+# Share of silent or zero samples before, above which another one is nothing new.
+RARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,40 @@ def estimate(values: FloatArray, first: int, bad: int) -> Onset | None:
         bad: -1 or +1 where only falls or rises count, 0 for both and for swings.
 
     Returns:
-        None where there is no finite sample to judge by.
+        None where there is no finite sample to judge by. A series that falls silent or to zero and stays
+        there begins to differ with the first such sample.
     """
+    still = _stillness(values, first)
     reference = values[:first]
     reference = reference[np.isfinite(reference)]
     if len(reference) < 3 or first >= len(values) or not np.isfinite(values[first:]).any():
-        return None
+        return still
     center = float(np.median(reference))
     spread = max(1.4826 * float(np.median(np.abs(reference - center))), 0.2 * float(np.std(reference)), 1e-12)
     scaled = np.nan_to_num(np.clip((values[first:] - center) / spread, -CLIP, CLIP))
     gain = _gain(scaled * bad) if bad else np.max([_gain(one) for one in _either(scaled)], axis=0)
     best = int(np.argmax(gain))
     near = np.flatnonzero(gain >= gain[best] - LIKELIHOOD_DROP)
-    return Onset(first + best, first + int(near.min()), first + int(near.max()), float(gain[best]))
+    found = Onset(first + best, first + int(near.min()), first + int(near.max()), float(gain[best]))
+    return still if still is not None and still.gain > found.gain else found
+
+
+def _stillness(values: FloatArray, first: int) -> Onset | None:
+    """Where a series fell silent, or to zero, for good: the first sample of a run that its past hardly knows.
+
+    The gain is that of so long a run at the share that such samples had before.
+    """
+    found: Onset | None = None
+    for event in (~np.isfinite(values), values == 0):
+        broken = np.flatnonzero(~event)
+        start = int(broken[-1]) + 1 if len(broken) else 0
+        share = (float(event[:first].sum()) + 1) / (first + 2)
+        if start < max(first, 1) or start >= len(values) or share > RARE:
+            continue
+        gain = -float(np.log(share)) * (len(values) - start)
+        if found is None or gain > found.gain:
+            found = Onset(start, start, start, gain)
+    return found
 
 
 def _gain(scaled: FloatArray) -> FloatArray:

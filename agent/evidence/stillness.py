@@ -12,7 +12,7 @@ from domain.series import BoolArray, FloatArray, IntArray
 
 RARE = 0.05
 MOSTLY = 0.2
-SHORTEST_FREEZE = 3
+SHORTEST_FREEZE = 2
 SHORTEST_STOP = 2
 
 
@@ -48,9 +48,8 @@ def stillness(reference: FloatArray, current: FloatArray) -> Stillness:
     enough = np.isfinite(reference).sum(axis=1) > SHORTEST_FREEZE
     silent = enough & (_share(gaps) < MOSTLY) & (missing >= _least(current, SHORTEST_STOP))
     stopped = enough & ~silent & (_share(zeros) < RARE) & (zero >= _least(current, SHORTEST_STOP))
-    frozen = (
-        enough & ~silent & ~stopped & (_share(repeats) < RARE) & (same >= _least(current, SHORTEST_FREEZE))
-    )
+    # However long the window: what never repeated itself before does not do so by chance.
+    frozen = enough & ~silent & ~stopped & (_share(repeats) < RARE) & (same >= SHORTEST_FREEZE)
     p, since = np.ones(len(current)), np.zeros(len(current), dtype=np.int64)
     for kind, rare, length in ((silent, gaps, missing), (stopped, zeros, zero), (frozen, repeats, same)):
         p = np.where(kind, _run_chance(rare, length), p)

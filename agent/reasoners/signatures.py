@@ -24,6 +24,7 @@ SCOPE_WEIGHT = 0.8
 UNNAMED = 1.2
 SHARPNESS = 0.6
 LEAST_FALL = -3.0
+WIDESPREAD_P = 0.01
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ def _scope(runbook: Runbook, around: Surroundings) -> float:
         return 0.0
     kind = class_of(around.component)
     same = [row for row in around.ledger.components if class_of(row.component) == kind]
-    odd = [row for row in same if row.q_value < 0.05]
+    # That many move together is what is asked here, so none has to stand out among all tests by itself.
+    odd = [row for row in same if row.p_value < WIDESPREAD_P]
     share = len(odd) / max(len(same), 1)
     widespread = len(same) > 1 and share > 0.5
     return SCOPE_WEIGHT if widespread == (runbook.scope == "many") else -SCOPE_WEIGHT

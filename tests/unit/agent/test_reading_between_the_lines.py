@@ -28,7 +28,7 @@ def test_a_line_that_names_one_other_component_speaks_of_that_one() -> None:
         LogSummary("service:risk", "WARN", "risk check of momentum failed twice", 9, 5, 0, 300),
         LogSummary("strategy:momentum", "WARN", "momentum paused", 9, 5, 0, 300),
     ]
-    told = about(template_shifts(rows, START, START, START), COMPONENTS)
+    told = about(template_shifts(rows, START, START, START), COMPONENTS, {})
     assert [one.component for one in told] == [
         "strategy:momentum",
         "service:risk",
