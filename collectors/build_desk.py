@@ -6,6 +6,7 @@ from collectors.collector import Collector
 from collectors.exchange.settings import ExchangeSource
 from collectors.fills.settings import AccountSource, FillsSource
 from collectors.settings_desk import DeskSource
+from collectors.settings_equities import EquitiesSource
 from collectors.settings_json import JsonSource
 
 
@@ -29,3 +30,7 @@ def desk_collector(settings: DeskSource, environ: Mapping[str, str]) -> Collecto
             from collectors.fills.account import AccountCollector
 
             return AccountCollector.of(settings, environ)
+        case EquitiesSource():
+            from collectors.equities import EquitiesCollector
+
+            return EquitiesCollector.of(settings)

@@ -2,6 +2,7 @@
 
 from collectors.exchange.settings import ExchangeSource
 from collectors.fills.settings import AccountSource, FillsSource
+from collectors.settings_equities import EquitiesSource
 from collectors.settings_json import JsonSource
 
-DeskSource = ExchangeSource | JsonSource | FillsSource | AccountSource
+DeskSource = ExchangeSource | JsonSource | EquitiesSource | FillsSource | AccountSource
