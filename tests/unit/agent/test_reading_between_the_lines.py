@@ -9,6 +9,7 @@ from small_desk import START, add_decoys, case_of, incident, quiet_desk
 from agent.evidence.case import Case, LogSummary, PastIncident
 from agent.evidence.ledger import gather
 from agent.evidence.logs import about, template_shifts
+from agent.evidence.onset import estimate
 from agent.evidence.record import Ledger
 from agent.evidence.settings import EvidenceSettings
 from domain.event import Event
@@ -131,3 +132,50 @@ def test_windows_of_earlier_incidents_are_kept_out_of_the_reference() -> None:
         for one in (spoiled, excluded)
     )
     assert clean > plain
+
+
+def test_a_line_that_names_what_several_share_speaks_of_the_odd_one() -> None:
+    rows = [LogSummary("strategy:carry", "WARN", "funding on bybit outside model range", 9, 5, 0, 300)]
+    shared = ("strategy:carry", "gateway:bybit", "feed:bybit", "market:bybit:ETH", "market:okx:ETH")
+    shifts = template_shifts(rows, START, START, START)
+    assert about(shifts, shared, {})[0].component == "strategy:carry"
+    assert about(shifts, shared, {"market:okx:ETH": 9.0})[0].component == "strategy:carry"
+    odd = {"market:bybit:ETH": 6.0, "gateway:bybit": 4.0, "market:okx:ETH": 9.0}
+    assert about(shifts, shared, odd)[0].component == "market:bybit:ETH"
+
+
+def test_a_target_that_fell_silent_tells_its_onset_by_its_first_gap() -> None:
+    values = np.random.default_rng(4).normal(10, 1, 60)
+    values[52:] = np.nan
+    found = estimate(values, 40, -1)
+    assert found is not None
+    assert (found.low, found.column, found.high) == (52, 52, 52)
+    values[52:] = 0.0
+    found = estimate(values, 40, -1)
+    assert found is not None
+    assert found.column == 52
+
+
+def test_gaps_that_are_usual_are_no_onset() -> None:
+    values = np.random.default_rng(4).normal(10, 1, 60)
+    values[1:56:3] = np.nan
+    values[-1] = np.nan
+    values[56:59] -= 30
+    found = estimate(values, 40, -1)
+    assert found is not None
+    assert found.column == 56
+
+
+def test_a_window_begins_where_the_trouble_was_seen_shortly_before_the_loss() -> None:
+    case = incident("flash_crash", 2)
+    row = case.window.positions[case.targets[0]]
+    values = case.window.values.copy()
+    first = case.window.column_of(case.start) - 1
+    values[row, : first + 2] = np.random.default_rng(1).normal(40, 1, first + 2)
+    values[row, first + 2 :] = -500.0
+    window = Window(case.window.series, case.window.step_s, case.window.start, values)
+    seen = window.time_at(first)
+    found = ledger_of(dataclasses.replace(case, window=window, start=seen))
+    assert found.onset == seen
+    late = ledger_of(dataclasses.replace(case, window=window, start=window.time_at(first - 9)))
+    assert late.onset == window.time_at(first + 2)
