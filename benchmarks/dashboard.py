@@ -23,6 +23,7 @@ from db.incidents import INCIDENT
 from domain.series import SampleBatch, Series, SeriesKey
 
 PER_INCIDENT = 80
+RULES = 24
 FINE = "fine_grained"
 
 
@@ -34,7 +35,7 @@ def fill(folder: Path, anomalies: int) -> None:
             rows, about, incidents = [], [], []
             for i in range(first, first + 2_000):
                 onset = NOW - timedelta(minutes=5 * (i % PER_INCIDENT), hours=7 * (i // PER_INCIDENT))
-                one = anomaly(f"rule-{i}", (PNL if i % 2 else LATENCY,), onset)
+                one = anomaly(f"rule-{i % RULES}", (PNL if i % 2 else LATENCY,), onset)
                 closed = {"status": "resolved", "ended_at": onset + timedelta(minutes=20)}
                 one = one.model_copy(update=closed if (i // PER_INCIDENT) % 2 else {})
                 rows.append({"id": 1_000 + i, "incident_id": 1_000 + i // PER_INCIDENT, **values_of(one)})
@@ -69,7 +70,8 @@ def timed(call: Callable[[], object], times: int = 30) -> tuple[float, float]:
 def fine_window(desk: Desk) -> tuple[int, bool]:
     """Bytes of a window of 100,000 points, and whether both extremes are in it."""
     series = Series(0, SeriesKey.parse(FINE), step_s=1)
-    values = np.sin(np.arange(100_000) / 700)
+    # Restless values: smooth ones need fewer digits.
+    values = np.sin(np.arange(100_000) / 700) + np.random.default_rng(3).normal(0, 0.3, 100_000)
     values[31_234], values[77_001] = 50.0, -60.0
     start = NOW - timedelta(seconds=100_000)
     times = int(start.timestamp()) * 1_000_000 + np.arange(100_000, dtype=np.int64) * 1_000_000
@@ -100,8 +102,11 @@ def main() -> None:
             "/api/v1/incidents?limit=100",
             "/anomalies/A-1",
             "/diagnoses/D-1",
+            "/history?window=1y&detector=rule-1",
             "/performance",
             "/status",
+            "/explore",
+            "/chat",
         ):
             assert get(path).status_code == 200, path
             p50, p95 = timed(lambda path=path: get(path))  # type: ignore[misc]

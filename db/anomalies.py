@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from db.database import Database
 from db.documents import digest
@@ -116,18 +116,22 @@ class AnomalyStore:
         with self._database.read() as connection:
             return [(rule, int(count), first) for rule, count, first in connection.execute(statement)]
 
-    def rules_of_incidents(self, since: datetime) -> Mapping[str, set[str]]:
-        """Which rules saw the anomalies of each incident, of those that began since an instant."""
+    def incidents_by_rule(self, since: datetime) -> Mapping[str, int]:
+        """In how many incidents each rule saw something since an instant."""
+        n = func.count(ANOMALY.c.incident_id.distinct())
+        statement = select(ANOMALY.c.rule, n).where(ANOMALY.c.timestamp >= since).group_by(ANOMALY.c.rule)
+        with self._database.read() as connection:
+            return {rule: int(count) for rule, count in connection.execute(statement) if count}
+
+    def incidents_of_rule(self, rule: str, since: datetime) -> set[str]:
+        """The incidents in which a rule saw something since an instant."""
         statement = (
-            select(ANOMALY.c.incident_id, ANOMALY.c.rule)
-            .where(ANOMALY.c.timestamp >= since, ANOMALY.c.incident_id.is_not(None))
+            select(ANOMALY.c.incident_id)
+            .where(ANOMALY.c.timestamp >= since, ANOMALY.c.rule == rule, ANOMALY.c.incident_id.is_not(None))
             .distinct()
         )
-        found: dict[str, set[str]] = {}
         with self._database.read() as connection:
-            for incident, rule in connection.execute(statement):
-                found.setdefault(outside("incident", incident), set()).add(rule)
-        return found
+            return {outside("incident", number) for number in connection.execute(statement).scalars()}
 
     def count(self, wanted: AnomalyFilter | None = None) -> int:
         """How many anomalies a filter matches."""
@@ -143,6 +147,8 @@ def filtered(wanted: AnomalyFilter) -> Select[Any]:
         value = getattr(wanted, name)
         if value is not None:
             statement = statement.where(condition(value))
+    if wanted.metric is not None:
+        statement = statement.where(_about(wanted.metric, bounded=wanted.start is not None))
     return statement
 
 
@@ -156,8 +162,11 @@ def _term(name: str) -> str:
     return f"#{digest(name)}" if "{" in name else name
 
 
-def _about(metric: str) -> Any:
-    return select(METRIC.c.anomaly_id).where(METRIC.c.term == _term(metric))
+def _about(metric: str, *, bounded: bool) -> Any:
+    """Of a stretch of time each anomaly is asked; of all times those of the metric are looked up."""
+    if bounded:
+        return exists().where(METRIC.c.anomaly_id == ANOMALY.c.id, METRIC.c.term == _term(metric))
+    return ANOMALY.c.id.in_(select(METRIC.c.anomaly_id).where(METRIC.c.term == _term(metric)))
 
 
 _CONDITIONS: dict[str, Callable[[Any], Any]] = {
@@ -167,7 +176,6 @@ _CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "anomaly_type": lambda value: ANOMALY.c.anomaly_type == value,
     "status": lambda value: ANOMALY.c.status == value,
     "incident_id": lambda value: ANOMALY.c.incident_id == inside("incident", value),
-    "metric": lambda value: ANOMALY.c.id.in_(_about(value)),
 }
 
 

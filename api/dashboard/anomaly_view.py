@@ -27,6 +27,7 @@ WINDOWS = {
     "7d": timedelta(days=7),
 }
 Window = tuple[datetime, datetime]
+_ALIKE = timedelta(days=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def anomaly_view(
     seen_with = around(door, window, name) or [anomaly]
     alike = [
         one
-        for one in door.stores.anomalies.list(AnomalyFilter(metric=name), 100).items
+        for one in door.stores.anomalies.list(AnomalyFilter(metric=name, start=_before(anomaly)), 100).items
         if one.rule == anomaly.rule
     ]
     judged = door.stores.feedback.of_many("anomaly", [one.id for one in alike])
@@ -94,6 +95,10 @@ def anomaly_view(
         stale=stale_words(door, anomaly.data_sources),
         activity=activity(door, [anomaly.id, anomaly.incident_id or ""], [anomaly], diagnosis),
     )
+
+
+def _before(anomaly: Anomaly) -> datetime:
+    return anomaly.timestamp - _ALIKE
 
 
 def stale_words(door: Doors, data_sources: Sequence[str]) -> str:

@@ -33,7 +33,10 @@ def header_of(door: Doors, caller: Caller) -> Header:
         cycle=_cycle_words(last, now),
         sources_ok=sum(source.status in {"ok", "warming_up"} for source in sources),
         sources=len(sources),
-        warnings=[*_cycle_warning(last, now, door.service.step_s), *map(_source_warning, _troubled(sources))],
+        warnings=[
+            *_cycle_warning(last, now, door.service.step_s),
+            *(_source_warning(one, now) for one in _troubled(sources)),
+        ],
         caller=caller.name,
         csrf=caller.csrf_token,
         signed_in=caller.by_cookie,
@@ -61,7 +64,7 @@ def _troubled(sources: object) -> list[SourceHealth]:
     return [source for source in found if source.status in {"stale", "failed"}]
 
 
-def _source_warning(source: SourceHealth) -> str:
-    since = f" since {fmt.clock(source.last_success_at)} UTC" if source.last_success_at else ""
+def _source_warning(source: SourceHealth, now: datetime) -> str:
+    since = f" since {fmt.clock(source.last_success_at, now)} UTC" if source.last_success_at else ""
     why = f": {source.last_error}" if source.last_error else ""
     return f"Source {source.name} is {source.status}{since}{why}"

@@ -89,6 +89,7 @@ class Found:
     facets: Mapping[str, Mapping[str, Sequence[str]]]
     all: Sequence[IncidentHead]
     fits: Sequence[IncidentHead]
+    start: datetime
 
 
 def history(door: Doors, search: Search) -> History:
@@ -103,7 +104,7 @@ def history(door: Doors, search: Search) -> History:
         rows=rows_of(door, shown, now),
         total=len(fits),
         capped=len(found.all) >= MOST,
-        facets=_facets(found, search),
+        facets=_facets(door, found, search),
         calendar=heatmap([one.started_at for one in fits], now),
         older=None if last else search.address(page=search.page + 1),
         newer=search.address(page=search.page - 1) if search.page else None,
@@ -125,7 +126,10 @@ def find(door: Doors, search: Search) -> Found:
         ]
     facets = _values(door, wanted, start)
     fits = [one for one in wanted if _fits(one.id, facets, search)]
-    return Found(facets, wanted, fits)
+    if search.detector:
+        seen = door.stores.anomalies.incidents_of_rule(search.detector, start)
+        fits = [one for one in fits if one.id in seen]
+    return Found(facets, wanted, fits, start)
 
 
 def _values(
@@ -138,12 +142,10 @@ def _values(
     verdicts: dict[str, set[str]] = {}
     for one in door.stores.feedback.since(start, "diagnosis"):
         verdicts.setdefault(one.target_id, set()).add(one.verdict)
-    rules = door.stores.anomalies.rules_of_incidents(start)
     return {
         "status": {one.id: (one.status,) for one in heads},
         "severity": {one.id: (one.severity,) for one in heads},
         "cause": {one: (causes.get(known) or "none",) for one, known in diagnosed.items()},
-        "detector": {one.id: sorted(rules.get(one.id, ())) for one in heads},
         "feedback": {one: sorted(verdicts.get(known, {"none"})) for one, known in diagnosed.items()},
         "model": {one: (models.get(known) or "none",) for one, known in diagnosed.items()},
     }
@@ -156,12 +158,16 @@ def _fits(incident_id: str, facets: Mapping[str, Mapping[str, Sequence[str]]], s
     )
 
 
-def _facets(found: Found, search: Search) -> list[Facet]:
-    """How many there are of each value; the chosen one can be taken back."""
+def _facets(door: Doors, found: Found, search: Search) -> list[Facet]:
+    """How many there are of each value; the chosen one can be taken back.
+
+    Detectors are counted over the whole window, whatever words are searched for.
+    """
+    counted = {name: Counter(_each(values)) for name, values in found.facets.items()}
+    counted["detector"] = Counter(door.stores.anomalies.incidents_by_rule(found.start))
     shown = []
-    for name, values in found.facets.items():
+    for name, counts in counted.items():
         chosen = getattr(search, name)
-        counts = Counter(_each(values))
         if chosen or set(counts) - {"none"}:
             links = [
                 (
