@@ -31,7 +31,7 @@ from detectors.engine import DetectionEngine
 from detectors.monitor import Monitor
 from detectors.seasonal import Moment
 from detectors.settings import DetectionSettings
-from detectors.table import TableScorer
+from detectors.table import TableScores, score_tables
 from domain.series import FloatArray, Series, SeriesKey, Window
 from evaluation.desk import DeskTable, simulate_desk
 from evaluation.metrics import Record, alert_starts, operate, random_control
@@ -228,12 +228,11 @@ def desk(options: argparse.Namespace) -> Iterator[str]:
     """Rows 5, 6, 7 and 9 on simulated tables."""
     scorer = scorer_of(options.scorer)
     tables = [simulate_desk(options.seed + i) for i in range(options.tables)]
-    series, records, tops = [], [], []
-    for i, table in enumerate(tables):
-        one, record, top = score_desk(scorer, table, f"desk-{i}")
-        series.append(one)
-        records.append(record)
-        tops.append(top)
+    wanted = [(table.timestamps, table.values) for table in tables]
+    scores = dict(score_tables(wanted, DetectionSettings(alarm_budget=BUDGET)))
+    series = [as_series(scorer, table, scores[i], f"desk-{i}") for i, table in enumerate(tables)]
+    records = [record_of(table, scores[i]) for i, table in enumerate(tables)]
+    tops = [scores[i].column.tolist() for i in range(len(tables))]
     silent = held(scorer, series)
     found = scorer.at_budget(silent, BUDGET)
     control = scorer.at_budget(held(scorer, series, chance=True), BUDGET)
@@ -251,17 +250,15 @@ def desk(options: argparse.Namespace) -> Iterator[str]:
     yield row("9", "desk: column to blame first", float(np.mean(hits)), chance_blame, ".60", ".78")
 
 
-def score_desk(scorer: Any, table: DeskTable, name: str) -> tuple[Any, Record, list[int]]:
-    machine = TableScorer(table.values.shape[1], DetectionSettings(alarm_budget=BUDGET))
-    with np.errstate(all="ignore"):
-        rows = [machine.step(int(at), x) for at, x in zip(table.timestamps, table.values, strict=True)]
+def as_series(scorer: Any, table: DeskTable, scores: TableScores, name: str) -> Any:
     windows = [(event.first, event.last) for event in table.events]
     kinds = [str(event.kind) for event in table.events]
-    score = np.array([one.score for one in rows])
-    flagged = np.array([one.is_anomaly for one in rows])
-    record = Record(alert_starts(flagged), tuple(windows), table.probation, len(rows), 300.0)
-    one = scorer.Series(name, score, windows, table.probation, 300.0, 24, None, kinds)
-    return one, record, [one.column for one in rows]
+    return scorer.Series(name, scores.score, windows, table.probation, 300.0, 24, None, kinds)
+
+
+def record_of(table: DeskTable, scores: TableScores) -> Record:
+    windows = tuple((event.first, event.last) for event in table.events)
+    return Record(alert_starts(scores.is_anomaly), windows, table.probation, len(scores.score), 300.0)
 
 
 def blamed(

@@ -1,7 +1,6 @@
 """The false-alarm budget: a threshold per series that rises with every alarm and falls with quiet time."""
 
 import copy
-import math
 from typing import Self
 
 import numpy as np
@@ -10,11 +9,11 @@ from detectors.surprise import budget_surprise
 from domain.series import BoolArray, FloatArray
 
 STEP = 0.3
-EARLY_STEP, EARLY_DAYS = 4.0, 6.0
+EARLY_STEP, EARLY_DAYS = 2.0, 6.0
 START = -0.1
 HIGHEST = 4.0
 LEAST_WEIGHT = 0.1
-COST = 1.25
+COST = 1.5
 
 
 class AlarmBudget:
@@ -32,16 +31,23 @@ class AlarmBudget:
     """
 
     def __init__(self, alarm_budget: float, step_s: float, n: int = 0, lowest: float = 0.0) -> None:
-        self.base = budget_surprise(alarm_budget, step_s)
-        self._share = 10.0**-self.base
+        self._alarm_budget = alarm_budget
         self._lowest = lowest
-        self._step_days = step_s / 86_400.0
-        self.days = 0.0
+        self.days = np.zeros(n)
         self.raised = np.full(n, max(START, lowest))
+        self.set_step(step_s)
+
+    def set_step(self, step_s: float | FloatArray) -> None:
+        """Seconds between samples, one for all series or shape (n,)."""
+        self.base = budget_surprise(self._alarm_budget, step_s)
+        self._share = np.power(10.0, -self.base)
+        self._step_days = np.asarray(step_s, dtype=np.float64) / 86_400.0
 
     def grow(self, n: int) -> None:
         """Append series up to n."""
-        self.raised = np.concatenate([self.raised, np.full(n - len(self.raised), max(START, self._lowest))])
+        more = n - len(self.raised)
+        self.raised = np.concatenate([self.raised, np.full(more, max(START, self._lowest))])
+        self.days = np.concatenate([self.days, np.zeros(more)])
 
     def copy(self) -> Self:
         """An independent copy."""
@@ -50,21 +56,30 @@ class AlarmBudget:
     @property
     def threshold(self) -> FloatArray:
         """Surprise that alarms now, shape (n,)."""
-        return self.base + self.raised
+        return np.asarray(self.base + self.raised)
 
-    def spend(self, alarmed: BoolArray, surprise: FloatArray) -> None:
+    def spend(self, alarmed: BoolArray, surprise: FloatArray) -> FloatArray:
         """Account for one column.
 
         Args:
             alarmed: shape (n,), series that started an alarm in it.
             surprise: shape (n,), how surprising they were.
+
+        Returns:
+            What the alarms cost: by how much the thresholds rose, shape (n,).
         """
         beyond = np.where(np.isfinite(surprise), surprise, 0.0) - self.threshold
         weight = COST * np.maximum(LEAST_WEIGHT, np.power(10.0, -np.maximum(beyond, 0.0)))
         early = EARLY_STEP if self._lowest < 0.0 else 0.0
-        step = STEP + early * math.exp(-self.days / EARLY_DAYS)
-        self.days += self._step_days
-        self.raised = np.clip(self.raised + step * (alarmed * weight - self._share), self._lowest, HIGHEST)
+        step = STEP + early * np.exp(-self.days / EARLY_DAYS)
+        self.days = self.days + self._step_days
+        charged: FloatArray = step * alarmed * weight
+        self.raised = np.clip(self.raised + charged - step * self._share, self._lowest, HIGHEST)
+        return charged
+
+    def refund(self, amount: FloatArray) -> None:
+        """Give back what alarms cost that turned out not to be false, shape (n,)."""
+        self.raised = np.maximum(self.raised - amount, self._lowest)
 
 
 def discoveries(p_values: FloatArray, rate: float) -> float:

@@ -44,18 +44,28 @@ _SYSTEM: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
     ("connections", "*connections*", "resource_exhaustion", "up"),
     ("feed-age", "*feed_age*", "stale_feed", "up"),
     ("feed-messages", "*feed_messages*", "stale_feed", "down"),
+    ("feed-gaps", "*_gaps*", "stale_feed", "up"),
+    ("feed-duplicates", "*duplicate*", "stale_feed", "up"),
     ("orders", "orders", "silent_strategy", "down"),
     ("orders-total", "orders_total", "silent_strategy", "down"),
     ("log-lines", "log_lines*", "log_novelty", "up"),
 )
 _METHODS: tuple[tuple[str, str, Method, AnomalyType, Direction], ...] = (
-    ("stale-feed", "*feed_*", "stale", "stale_feed", "both"),
     ("silent-series", "*", "stale", "stale_feed", "both"),
     ("frozen-price", "*price*", "frozen", "stale_feed", "both"),
+    ("frozen-heartbeat", "*heartbeat*", "frozen", "silent_strategy", "both"),
     ("level-shift", "*", "changepoint", "level_shift", "both"),
     ("anything-else", "*", "combined", "level_shift", "both"),
     ("joint", "*", "pca", "multivariate", "both"),
 )
+# What a desk must never lose from sight: silence of it is told at once, not only where it lasts.
+_VITAL: tuple[tuple[str, str, AnomalyType], ...] = (
+    ("stale-feed", "*feed_*", "stale_feed"),
+    ("stale-price", "*price*", "stale_feed"),
+    ("stale-orders", "orders*", "silent_strategy"),
+    ("stale-heartbeat", "*heartbeat*", "silent_strategy"),
+)
+_SILENCE = SeverityThresholds(low=3, medium=3, high=6, critical=12)
 # How grave a new or bursting log template is: 1 quiet or a warning, 2 an error, 3 critical, 0 not any more.
 _LINES: tuple[Rule, ...] = (
     Rule(
@@ -88,4 +98,15 @@ def default_rules() -> tuple[Rule, ...]:
         Rule(name=name, metric=metric, method=method, anomaly_type=kind, direction=direction)
         for name, metric, method, kind, direction in _METHODS
     ]
-    return (*combined, *others, *_LINES)
+    vital = [
+        Rule(
+            name=name,
+            metric=metric,
+            method="stale",
+            threshold=3.0,
+            anomaly_type=kind,
+            severity_thresholds=_SILENCE,
+        )
+        for name, metric, kind in _VITAL
+    ]
+    return (*combined, *vital, *others, *_LINES)

@@ -29,9 +29,14 @@ REACH = 4.0
 WARM = 20
 BOUND = 3.0
 RELATIVE_FLOOR = 1e-9
+GAIN = 1.7
+SUSPECT = 2.5
+SLOW_PACE = 0.1
+PATIENCE = 144.0
+COOLING = 0.25
 STATE = (
     "origin count run longest repeats slow short short_scale long long_scale scale burst calm ratio "
-    "ratio_scale wide low high gap"
+    "ratio_scale wide low high gap spent"
 )
 
 
@@ -81,6 +86,8 @@ class Monitor:
 
     def __init__(self, n_slots: int) -> None:
         self._n = 0
+        self._norm: FloatArray | None = None
+        self._gain, self._most = np.zeros(0), np.zeros(0)
         self.table = SeasonalTable(n_slots)
         self._tails = Tail.empty((len(STATISTICS), 0))
         self._final = Tail.empty((0,))
@@ -103,6 +110,16 @@ class Monitor:
         for part in (self.table, self._tails, self._final, self._recurrence, self._forecaster):
             part.grow(n)
         self._n = n
+
+    def company(self, columns: FloatArray) -> None:
+        """Say how many columns each series is judged together with, shape (n_series,).
+
+        A series by itself needs statistics that agree: their weighted sum. Among many columns one clear
+        statistic is enough, since other columns can agree with it: towards the Euclidean norm.
+        """
+        lone = 1.0 / columns
+        self._norm = 2.0 - lone
+        self._gain, self._most = np.power(GAIN, 1.0 - lone), SATURATION * (1.5 - 0.5 * lone)
 
     def copy(self) -> "Monitor":
         """A copy to go back to; the slowly moving seasonal table is shared."""
@@ -139,11 +156,12 @@ class Monitor:
         ready = seen & (self.state["count"] >= WARM)
         parts = self._tails.surprise(nominal)
         weighted = WEIGHTS[:, None] * parts
-        plain = SATURATION * (1.0 - np.exp(-weighted.sum(axis=0) / SATURATION))
+        plain = self._together(weighted, parts)
         strength = self._recurrence.discounted(plain)
         surprise = self._final.surprise(strength / STRENGTH_UNIT)
-        self._tails.learn(nominal, np.broadcast_to(ready, nominal.shape))
-        self._final.learn(strength / STRENGTH_UNIT, ready)
+        pace = self._pace(surprise, ready)
+        self._tails.learn(nominal, np.broadcast_to(ready, nominal.shape), pace)
+        self._final.learn(strength / STRENGTH_UNIT, ready, pace)
         self._recurrence.learn(np.where(ready, plain, 0.0))
         leading = weighted.argmax(axis=0)
         side = np.where(look.z[leading, np.arange(self._n)] >= 0, 1.0, -1.0)
@@ -161,8 +179,25 @@ class Monitor:
             low=low,
             high=high,
         )
-        self._learn(look, at, seen)
+        self._learn(look, at, seen, pace)
         return column
+
+    def _together(self, weighted: FloatArray, parts: FloatArray) -> FloatArray:
+        """One strength of all statistics; see `company`."""
+        if self._norm is None:
+            return np.asarray(SATURATION * (1.0 - np.exp(-weighted.sum(axis=0) / SATURATION)))
+        powers = (WEIGHTS[:, None] * np.power(np.maximum(parts, 0.0), self._norm)).sum(axis=0)
+        total = self._gain * np.power(powers, 1.0 / self._norm)
+        return np.asarray(self._most * (1.0 - np.exp(-total / self._most)))
+
+    def _pace(self, surprise: FloatArray, ready: BoolArray) -> FloatArray:
+        """How fast each series learns: an anomaly teaches little, a new regime everything in the end."""
+        hot = ready & (surprise >= SUSPECT)
+        spent = self.state["spent"]
+        self.state["spent"] = np.where(
+            hot, np.minimum(spent + 1.0, 2.0 * PATIENCE), np.maximum(spent - COOLING, 0.0)
+        )
+        return np.where(hot & (spent < PATIENCE), SLOW_PACE, 1.0)
 
     def _begin(self, x: FloatArray, seen: BoolArray) -> None:
         first = seen & (self.state["count"] == 0) & (self.state["origin"] == 0)
@@ -213,10 +248,10 @@ class Monitor:
         repeats = np.where(y == self._forecaster.last, self.state["run"] + 1.0, 0.0)
         return frozen_scores(repeats, self.state["longest"], self.state["repeats"])
 
-    def _learn(self, look: _Look, at: Moment, seen: BoolArray) -> None:
+    def _learn(self, look: _Look, at: Moment, seen: BoolArray, pace: FloatArray) -> None:
         s, y = self.state, look.y
         count = s["count"]
-        rate = np.maximum(1.0 / (count + 1.0), 1.0 / MEMORY)
+        rate = pace * np.maximum(1.0 / (count + 1.0), 1.0 / MEMORY)
         warm = count > WARM
         miss, first = np.abs(y - look.forecast), count == 0
         away = np.abs(y - look.seasonal)

@@ -14,6 +14,7 @@ NEAREST = 10
 BLOCK = 64
 FEWEST = 20
 SHORT = 1 / 6
+VALUE_WEIGHT, MEAN_WEIGHT = 0.6, 0.85
 
 
 class Neighbours:
@@ -83,6 +84,20 @@ class Neighbours:
         width = np.where(share, 1.0, width)
         usable = width > 1e-9 * np.maximum(np.abs(self._high), np.abs(self._low))
         weight = np.where(usable & np.isfinite(width), 1.0 / np.where(usable, width, 1.0), 0.0)
-        self._weight = np.tile(weight, 2) / np.sqrt(2.0)
+        self._weight = np.concatenate([VALUE_WEIGHT * weight, MEAN_WEIGHT * weight])
         self._scaled = self._rows * self._weight
         self._norms = np.square(self._scaled).sum(axis=1)
+
+
+def distances(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What `Neighbours.step` returns for every row of a table.
+
+    Args:
+        values: shape (n_rows, n_columns).
+
+    Returns:
+        Distances of shape (n_rows,) and shares of shape (n_rows, n_columns).
+    """
+    state = Neighbours(values.shape[1])
+    rows = [state.step(row) for row in values]
+    return np.array([one for one, _ in rows]), np.array([share for _, share in rows]).reshape(values.shape)

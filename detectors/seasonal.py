@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from detectors.scored import Scored
-from domain.series import BoolArray, FloatArray
+from domain.series import BoolArray, FloatArray, IntArray
 
 MOST_SLOTS = 48
 MEMORY = 40.0
@@ -17,11 +18,14 @@ WINSOR = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where an instant lies: slot of the day, share of the way to the next slot, day off or not."""
+    """Where an instant lies: slot of the day, share of the way to the next slot, day off or not.
 
-    slot: int
-    share: float
-    off: bool
+    Either one instant for all series, or arrays of shape (n_series,) where each series has its own.
+    """
+
+    slot: int | IntArray
+    share: float | FloatArray
+    off: bool | IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +81,30 @@ class SeasonalTable:
         there = np.where(np.isfinite(there), there, here)
         return here + at.share * (there - here)
 
-    def _slot(self, slot: int, off: bool) -> FloatArray:
-        same, other = int(off), 1 - int(off)
-        level = np.where(self.visits[same, slot] > 0, self.level[same, slot], self.level[other, slot])
-        seen = (self.visits[same, slot] > 0) | (self.visits[other, slot] > 0)
+    def _place(self, kind: int | IntArray, slot: int | IntArray) -> Any:
+        """Index of one cell per series; a plain pair (a view) where all series share the moment."""
+        if isinstance(slot, np.ndarray):
+            return kind, slot, np.arange(self.level.shape[2])
+        return int(kind), slot
+
+    def _slot(self, slot: int | IntArray, off: bool | IntArray) -> FloatArray:
+        same, other = self._place(off, slot), self._place(1 - off, slot)
+        visited = self.visits[same] > 0
+        level = np.where(visited, self.level[same], self.level[other])
+        seen = visited | (self.visits[other] > 0)
         return np.where(seen, level, np.nan).astype(np.float64)
 
     def learn(self, at: Moment, x: FloatArray, scale: FloatArray, mask: BoolArray) -> None:
         """Take in values of shape (n_series,), winsorised at 4 `scale` around what the slot says."""
-        kind = int(at.off)
-        visits = self.visits[kind, at.slot]
-        start = np.where(visits > 0, self.level[kind, at.slot], self._slot(at.slot, at.off))
-        start = np.where(np.isfinite(start), start, x)
+        place = self._place(at.off, at.slot)
+        visits = self.visits[place]
         known = visits > 0
+        start = np.where(known, self.level[place], self._slot(at.slot, at.off))
+        start = np.where(np.isfinite(start), start, x)
         bound = np.where(known & (scale > 0), WINSOR * scale, np.inf)
         step = np.clip(x - start, -bound, bound) / (1.0 + visits)
-        self.level[kind, at.slot] = np.where(mask, start + step, self.level[kind, at.slot])
-        self.visits[kind, at.slot] = np.minimum(visits + mask, int(MEMORY) - 1)
+        self.level[place] = np.where(mask, start + step, self.level[place])
+        self.visits[place] = np.minimum(visits + mask, int(MEMORY) - 1)
 
 
 def seasonal_scores(x: FloatArray, expected: FloatArray, spread: FloatArray) -> Scored:

@@ -33,12 +33,11 @@ def p_value(surprise: FloatArray) -> FloatArray:
     return np.power(10.0, -np.clip(np.nan_to_num(surprise, nan=0.0, posinf=MAX_SURPRISE), 0.0, MAX_SURPRISE))
 
 
-def budget_surprise(alarm_budget: float, step_s: float) -> float:
+def budget_surprise(alarm_budget: float, step_s: float | FloatArray) -> FloatArray:
     """The surprise that a calibrated series exceeds `alarm_budget` times a day.
 
     Args:
         alarm_budget: alarms per series and day.
-        step_s: seconds between samples.
+        step_s: seconds between samples, any shape.
     """
-    per_sample = min(alarm_budget * step_s / 86_400.0, 0.5)
-    return -math.log10(per_sample)
+    return np.asarray(-np.log10(np.minimum(alarm_budget * np.asarray(step_s) / 86_400.0, 0.5)))

@@ -3,24 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from domain.series import FloatArray, IntArray
+from domain.series import BoolArray, FloatArray, IntArray
 from evaluation.avoidance import Avoidance, avoidance
 from evaluation.labels import Labels
 from evaluation.metrics import Operation, Record, alert_starts, operate, random_control
 
 SEED = 7
 HOLD_ROWS = 12
-
-
-class Judged(Protocol):
-    """One row's verdict, as a detector gives it."""
-
-    @property
-    def is_anomaly(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +23,7 @@ class Walk:
     Args:
         name: relative path of the file.
         timestamps: shape (n_rows,), microseconds.
-        scores: one verdict per row, made without looking ahead.
+        flagged: shape (n_rows,), verdicts made without looking ahead.
         columns: names of the value columns.
         values: shape (n_rows, n_columns).
         labels: what is known about it.
@@ -38,17 +31,17 @@ class Walk:
 
     name: str
     timestamps: IntArray
-    scores: Sequence[Judged]
+    flagged: BoolArray
     columns: tuple[str, ...]
     values: FloatArray
     labels: Labels
 
     def record(self) -> Record:
         """Its alerts beside its labels."""
-        flagged = np.array([one.is_anomaly for one in self.scores], dtype=np.bool_)
         gaps = np.diff(np.unique(self.timestamps))
         step_s = float(np.median(gaps)) / 1e6 if len(gaps) else 300.0
-        return Record(alert_starts(flagged), self.labels.windows, self.labels.probation, len(flagged), step_s)
+        alerts = alert_starts(self.flagged)
+        return Record(alerts, self.labels.windows, self.labels.probation, len(self.flagged), step_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +95,9 @@ class Backtest:
 
 
 def _avoided(walk: Walk) -> list[Avoidance]:
-    flagged = np.array([one.is_anomaly for one in walk.scores], dtype=np.bool_)
     money = [i for i, name in enumerate(walk.columns) if _is_pnl(name)]
     return [
-        avoidance(f"{walk.name}: {walk.columns[i]}", walk.values[:, i], flagged, HOLD_ROWS, SEED)
+        avoidance(f"{walk.name}: {walk.columns[i]}", walk.values[:, i], walk.flagged, HOLD_ROWS, SEED)
         for i in money
     ]
 

@@ -49,22 +49,27 @@ def _walk(
     from collectors.csv_table import find_tables, read_table  # noqa: PLC0415
     from evaluation.backtest import Backtest, Walk  # noqa: PLC0415
     from evaluation.labels import read_labels, series_labels  # noqa: PLC0415
-    from service.commands.detect import score_table, settings_for  # noqa: PLC0415
+    from service.commands.detect import score_all, settings_for  # noqa: PLC0415
 
     settings = settings_for(*options)
     known = read_labels(labels) if labels is not None else {}
-    walks = []
-    for source, relative in find_tables(paths):
-        table = read_table(source, ZoneInfo(settings.timezone))
-        scores = score_table(table, settings)
-        walks.append(
+    found = find_tables(paths)
+    tables = [read_table(source, ZoneInfo(settings.timezone)) for source, _ in found]
+    labelled = [
+        series_labels(known, relative, len(table.texts))
+        for (_, relative), table in zip(found, tables, strict=True)
+    ]
+    scores = dict(score_all(tables, settings))
+    return Backtest.of(
+        [
             Walk(
                 name=relative.as_posix(),
-                timestamps=table.timestamps,
-                scores=tuple(scores),
-                columns=table.columns,
-                values=table.values,
-                labels=series_labels(known, relative, len(scores)),
+                timestamps=tables[i].timestamps,
+                flagged=scores[i].is_anomaly,
+                columns=tables[i].columns,
+                values=tables[i].values,
+                labels=labelled[i],
             )
-        )
-    return Backtest.of(walks)
+            for i, (_, relative) in enumerate(found)
+        ]
+    )

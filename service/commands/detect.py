@@ -4,7 +4,8 @@ import csv
 import math
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,10 +16,13 @@ import typer
 if TYPE_CHECKING:
     from collectors.csv_table import CsvTable
     from detectors.settings import DetectionSettings
-    from detectors.table import RowScore
+    from detectors.table import TableScores
+    from domain.series import IntArray
 
 HEADER = ("timestamp", "score", "is_anomaly", "p_value", "method", "top_series")
 PARALLEL_BYTES = 1_000_000
+MOST_COLUMNS = 500
+Job = tuple[Path, Path]
 DEFAULT_CONFIG = Path("analyst.toml")
 _OVERRIDES = ("ANALYST_DETECTION__", "ANALYST_CONFIG")
 
@@ -88,7 +92,7 @@ def _zone(name: str) -> None:
         raise InvalidInput("--timezone", f"no zone is called {name!r}") from None
 
 
-def _jobs(paths: Sequence[Path], out: Path | None) -> list[tuple[Path, Path]]:
+def _jobs(paths: Sequence[Path], out: Path | None) -> list[Job]:
     """Pairs of a file to read and a file to write."""
     from collectors.csv_table import OUTPUT_SUFFIX, find_tables  # noqa: PLC0415
     from domain.errors import InvalidInput  # noqa: PLC0415
@@ -104,57 +108,118 @@ def _jobs(paths: Sequence[Path], out: Path | None) -> list[tuple[Path, Path]]:
     return [(source, target) for target, source in jobs.items()]
 
 
-def _run(jobs: Sequence[tuple[Path, Path]], settings: "DetectionSettings") -> None:
-    """Score the files, the largest first and in several processes where that pays."""
+def _run(jobs: Sequence[Job], settings: "DetectionSettings") -> None:
+    """Score the files, in several processes where that pays; the largest ones are shared out first."""
+    started = time.monotonic()
     ordered = sorted(jobs, key=lambda job: -job[0].stat().st_size)
     workers = min(os.cpu_count() or 1, len(ordered))
     if workers < 2 or sum(source.stat().st_size for source, _ in ordered) < PARALLEL_BYTES:
-        for source, target in ordered:
-            score_file(source, target, settings)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_score_or_say, source, target, settings) for source, target in ordered]
-        reasons = [reason for one in waiting if (reason := one.result()) is not None]
+        totals = [score_files(ordered, settings)]
+    else:
+        totals = _in_processes([ordered[i::workers] for i in range(workers)], settings)
+    rows, alarms = (sum(one[k] for one in totals) for k in (0, 1))
+    _say(f"{len(jobs)} files, {rows} rows, {alarms} alarms, {time.monotonic() - started:.1f} s")
+
+
+def _in_processes(groups: Sequence[Sequence[Job]], settings: "DetectionSettings") -> list[tuple[int, int]]:
+    with ProcessPoolExecutor(len(groups), mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(_score_or_say, group, settings) for group in groups]
+        results = [one.result() for one in waiting]
+    reasons = [one for one in results if isinstance(one, str)]
     if reasons:
         _refuse(reasons[0])
+    return [one for one in results if not isinstance(one, str)]
 
 
-def _score_or_say(source: Path, target: Path, settings: "DetectionSettings") -> str | None:
-    """Score one file in a worker; errors come back as text, for they would not survive the journey."""
+def _score_or_say(group: Sequence[Job], settings: "DetectionSettings") -> tuple[int, int] | str:
+    """Score files in a worker; errors come back as text, for they would not survive the journey."""
     from domain.errors import AnalystError  # noqa: PLC0415
 
     try:
-        score_file(source, target, settings)
+        return score_files(group, settings)
     except AnalystError as error:
         return str(error)
-    return None
 
 
-def score_file(source: Path, target: Path, settings: "DetectionSettings") -> None:
-    """Read one table, score it row by row and write the scores beside the input's times."""
+def score_files(group: Sequence[Job], settings: "DetectionSettings") -> tuple[int, int]:
+    """Read tables, score them side by side and write the scores beside the inputs' times.
+
+    Returns:
+        Rows and alarms of all files.
+    """
+    started = time.monotonic()
+    rows = alarms = 0
+    read = [_read(source, settings) for source, _ in group]
+    for i, scores in score_all(read, settings):
+        (source, target), table = group[i], read[i]
+        raised = len(_alarm_rows(scores))
+        _write(target, table, scores)
+        rows, alarms = rows + len(table.texts), alarms + raised
+        size = f"{len(table.texts)} rows, {len(table.columns)} series"
+        _say(f"{source}: {size}, {raised} alarms, {time.monotonic() - started:.1f} s")
+    return rows, alarms
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _alarm_rows(scores: "TableScores") -> "IntArray":
+    from evaluation.metrics import alert_starts  # noqa: PLC0415
+
+    return alert_starts(scores.is_anomaly)
+
+
+def _bundles(widths: Sequence[int]) -> list[list[int]]:
+    """Positions of tables that advance together, at most about 500 columns at a time."""
+    bundles: list[list[int]] = [[]]
+    columns = 0
+    for i, width in enumerate(widths):
+        if bundles[-1] and columns + width > MOST_COLUMNS:
+            bundles.append([])
+            columns = 0
+        bundles[-1].append(i)
+        columns += width
+    return bundles
+
+
+def _read(source: Path, settings: "DetectionSettings") -> "CsvTable":
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
     from collectors.csv_table import read_table  # noqa: PLC0415
 
-    table = read_table(source, ZoneInfo(settings.timezone))
-    scores = score_table(table, settings)
+    return read_table(source, ZoneInfo(settings.timezone))
+
+
+def _write(target: Path, table: "CsvTable", scores: "TableScores") -> None:
+    from detectors.table import METHODS  # noqa: PLC0415
+
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     with partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(HEADER)
-        for text, one in zip(table.texts, scores, strict=True):
-            top = table.columns[one.column]
-            writer.writerow((text, one.score, int(one.is_anomaly), one.p_value, one.method, top))
+        writer.writerows(
+            zip(
+                table.texts,
+                scores.score.tolist(),
+                scores.is_anomaly.astype(int).tolist(),
+                scores.p_value.tolist(),
+                [METHODS[i] for i in scores.method.tolist()],
+                [table.columns[i] for i in scores.column.tolist()],
+                strict=True,
+            )
+        )
     partial.replace(target)
 
 
-def score_table(table: "CsvTable", settings: "DetectionSettings") -> "list[RowScore]":
-    """Scores of all rows, each from the rows before it alone."""
-    import numpy as np  # noqa: PLC0415
+def score_all(
+    tables: "Sequence[CsvTable]", settings: "DetectionSettings"
+) -> "Iterator[tuple[int, TableScores]]":
+    """Scores of tables with their positions; each row from the rows before it alone."""
+    from detectors.table import score_tables  # noqa: PLC0415
 
-    from detectors.table import TableScorer  # noqa: PLC0415
-
-    scorer = TableScorer(len(table.columns), settings)
-    with np.errstate(all="ignore"):
-        return [scorer.step(int(at), row) for at, row in zip(table.timestamps, table.values, strict=True)]
+    for chosen in _bundles([len(table.columns) for table in tables]):
+        together = [(tables[i].timestamps, tables[i].values) for i in chosen]
+        for i, scores in score_tables(together, settings):
+            yield chosen[i], scores

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.settings import DetectionSettings
-from detectors.table import RowScore, TableScorer
+from detectors.table import RowScore, TableScorer, score_tables
 from domain.series import FloatArray
 from domain.timestamps import to_microseconds
 
@@ -137,3 +137,55 @@ def test_false_alarms_on_noise_stay_near_the_budget() -> None:
             moment = Moment((t % 288) // 6, (t % 6) / 6, (t // 288) % 7 >= 5)
             raised += int(alarms.judge(monitor.step(row, moment).strength)[0].sum())
     assert 0.33 / 2 <= raised / (days * n) <= 0.33 * 2
+
+
+def test_tables_side_by_side_get_the_scores_they_get_row_by_row() -> None:
+    seeds = ((400, 1), (150, 4), (260, 2))
+    tables = [noise(rows, columns, seed=rows) for rows, columns in seeds]
+    tables[0][300:310] += 9.0
+    tables[1][60:80, 2] = np.nan
+    tables[2][200] = np.nan
+    steps = (STEP, STEP // 5, 12 * STEP)
+    times = [START + step * np.arange(len(values)) for step, values in zip(steps, tables, strict=True)]
+    found = dict(score_tables(list(zip(times, tables, strict=True)), DetectionSettings()))
+    for i, (at, values) in enumerate(zip(times, tables, strict=True)):
+        scorer = TableScorer(values.shape[1], DetectionSettings())
+        with np.errstate(all="ignore"):
+            alone = [scorer.step(int(one), row) for one, row in zip(at, values, strict=True)]
+        assert [found[i].row(t) for t in range(len(values))] == alone
+
+
+def test_no_table_learns_from_its_neighbour() -> None:
+    at = START + STEP * np.arange(200, dtype=np.int64)
+    quiet, loud = noise(200, 2, seed=1), 1e6 * noise(200, 2, seed=2)
+    together = dict(score_tables([(at, quiet), (at, loud)], DetectionSettings()))[0]
+    alone = dict(score_tables([(at, quiet)], DetectionSettings()))[0]
+    np.testing.assert_array_equal(together.score, alone.score)
+
+
+def test_tables_without_rows_have_no_scores() -> None:
+    found = dict(score_tables([(np.zeros(0, dtype=np.int64), np.zeros((0, 2)))], DetectionSettings()))
+    assert found[0].score.shape == (0,)
+    assert dict(score_tables([], DetectionSettings())) == {}
+
+
+def test_an_alarm_that_lasts_costs_less_of_the_budget_than_one_that_comes_back_at_once() -> None:
+    from detectors.alarms import Alarms  # noqa: PLC0415
+
+    def raised(length: int) -> float:
+        alarms = Alarms(1, 0.33, 300.0, 50)
+        strength = np.random.default_rng(3).exponential(1.0, 800)
+        strength[600 : 600 + length] = 12.0
+        for one in strength[:640]:
+            alarms.judge(np.array([one]))
+        return float(alarms._budget.raised[0])
+
+    assert raised(30) < raised(1)
+
+
+def test_an_anomaly_of_hours_teaches_a_series_less_than_a_new_regime_of_days() -> None:
+    values = noise(1_400, columns=1, seed=9)
+    values[600:, 0] += 8.0
+    scores = np.array([one.score for one in score(values)])
+    assert scores[600:660].min() > np.quantile(scores[300:600], 0.9)
+    assert np.median(scores[1_250:]) < np.median(scores[600:660])

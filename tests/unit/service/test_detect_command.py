@@ -86,6 +86,18 @@ def test_unusable_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: l
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_every_file_and_the_whole_run_are_summed_up_in_a_line(tmp_path: Path) -> None:
+    data(tmp_path / "in", "long.csv")
+    data(tmp_path / "in", "short.csv", rows=310)
+    result = CliRunner().invoke(app(), ["detect", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 3
+    assert "short.csv: 310 rows, 2 series, " in lines[0]
+    assert "long.csv: 400 rows, 2 series, " in lines[1]
+    assert lines[2].startswith("2 files, 710 rows, ")
+    assert all(" alarms, " in line and line.endswith(" s") for line in lines)
+
+
 def test_two_inputs_never_write_the_same_file(tmp_path: Path) -> None:
     first, second = data(tmp_path / "a"), data(tmp_path / "b")
     result = CliRunner().invoke(app(), ["detect", str(first), str(second), "--out", str(tmp_path / "out")])
