@@ -1,5 +1,6 @@
 """Errors at the door: every one leaves as `application/problem+json` (RFC 9457), none shows our insides."""
 
+import asyncio
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -207,6 +208,12 @@ class ProblemMiddleware:
 
         try:
             await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            # The server cancels only what still runs when it has to leave.
+            _log.info("request.cut_off", path=printable(scope["path"]))
+            if not started:
+                leaving = HttpProblem(503, "The service is leaving; ask again.", headers={"Retry-After": "5"})
+                await leaving.response()(scope, receive, send)
         except Exception as error:
             if started:
                 raise

@@ -13,12 +13,21 @@ from domain.timestamps import format_rfc3339
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#!~])")
 _LINES = re.compile(r"\s*[\r\n\u2028\u2029]+\s*")
+# Controls, and the marks that turn the direction of what follows: text must not look like other text.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _SAFE_BOLD = re.compile(r"\\\*\\\*(.+?)\\\*\\\*")
 
 
 def plain(text: str) -> str:
     """One line of foreign text in which nothing is Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", _LINES.sub(" ", text).strip())
+    return _SPECIAL.sub(r"\\\1", visible(text).strip())
+
+
+def visible(text: str) -> str:
+    """Foreign text on one line, each invisible mark shown as a replacement character."""
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", _LINES.sub(" ", text))
 
 
 def paragraphs(text: str) -> str:
@@ -30,7 +39,7 @@ def paragraphs(text: str) -> str:
 
 def code(text: str) -> str:
     """Foreign text as a code span."""
-    return f"`{_LINES.sub(' ', text).replace('`', chr(0x2032)).strip()}`"
+    return f"`{visible(text).replace('`', chr(0x2032)).strip()}`"
 
 
 def share(value: float) -> str:

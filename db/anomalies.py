@@ -15,6 +15,7 @@ from db.statements import RowView
 from db.tables import detection, table_of
 from domain.anomaly import SEVERITIES, Anomaly, AnomalyType, Severity, severity_rank
 from domain.errors import NotFound
+from domain.series import metric_of
 
 ANOMALY = table_of(detection.AnomalyRow)
 METRIC = table_of(detection.AnomalyMetricRow)
@@ -155,7 +156,7 @@ def filtered(wanted: AnomalyFilter) -> Select[Any]:
 def terms(anomaly: Anomaly) -> set[str]:
     """What the metric filter can find an anomaly by."""
     names = set(anomaly.affected_metrics)
-    return {name.partition("{")[0] for name in names} | {_term(name) for name in names}
+    return {metric_of(name) for name in names} | {_term(name) for name in names}
 
 
 def _term(name: str) -> str:

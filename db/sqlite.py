@@ -49,7 +49,7 @@ class WriterTurn:
             if mine.is_set():
                 return
             self._waiting.remove(mine)
-        raise StoreUnavailable("writers are queueing in this process", 1.0)
+        raise StoreUnavailable("the database is held by another writer for too long", 1.0)
 
     def _release(self) -> None:
         with self._guard:

@@ -27,6 +27,7 @@ MAX_LABEL_VALUE = 500
 MAX_MAGNITUDE = 1e300
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_QUOTED_METRIC = re.compile(r'"((?:[^"\\]|\\.)*)"(?:,|$)')
 _QUOTED = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)', re.ASCII)
 
 
@@ -52,8 +53,6 @@ class SeriesKey:
     def of(cls, metric: str, labels: Mapping[str, str] | None = None) -> Self:
         """Build a key from untrusted text; raises InvalidInput naming the field that is unusable."""
         check_text("metric", metric, MAX_NAME)
-        if "{" in metric or "}" in metric:
-            raise InvalidInput("metric", "must not contain braces; put labels into `labels`")
         pairs = tuple(sorted((labels or {}).items()))
         if len(pairs) > MAX_LABELS:
             raise InvalidInput("labels", f"has more than {MAX_LABELS} labels")
@@ -70,6 +69,9 @@ class SeriesKey:
         if not brace:
             return cls.of(metric)
         body = rest.removesuffix("}")
+        quoted = None if metric else _QUOTED_METRIC.match(body)
+        if quoted is not None:
+            metric, body = _unescape(quoted[1]), body[quoted.end() :]
         found = list(_QUOTED.finditer(body))
         if not rest.endswith("}") or "".join(match[0] for match in found) != body:
             raise InvalidInput("series", 'labels must read like {strategy="mm_btc",venue="bybit"}')
@@ -77,15 +79,27 @@ class SeriesKey:
 
     @property
     def name(self) -> str:
-        """The canonical text of the key."""
-        if not self.labels:
-            return self.metric
-        inner = ",".join(f'{name}="{_escape(value)}"' for name, value in self.labels)
-        return f"{self.metric}{{{inner}}}"
+        """The canonical text of the key: `pnl{strategy="mm_btc"}`, and `{"a{b",strategy="mm_btc"}`.
+
+        A metric name with a brace is quoted inside the braces, as Prometheus writes such names.
+        """
+        labels = [f'{name}="{_escape(value)}"' for name, value in self.labels]
+        if "{" in self.metric:
+            labels = [f'"{_escape(self.metric)}"', *labels]
+            return f"{{{','.join(labels)}}}"
+        return f"{self.metric}{{{','.join(labels)}}}" if labels else self.metric
 
     def label(self, name: str) -> str | None:
         """The value of one label, or None."""
         return dict(self.labels).get(name)
+
+
+def metric_of(name: str) -> str:
+    """The metric in a canonical name; the whole text where it is none."""
+    try:
+        return name.partition("{")[0] or SeriesKey.parse(name).metric
+    except InvalidInput:
+        return name
 
 
 def _escape(value: str) -> str:

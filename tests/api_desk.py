@@ -383,6 +383,7 @@ def running_desk(
     tokens: Sequence[TokenSettings] = (),
     hooks: HookSettings | None = None,
     tools: Callable[["FakeAnalyst"], DeskTools] | None = None,
+    service_type: type["FakeAnalyst"] = FakeAnalyst,
     **database_settings: float,
 ) -> Iterator[Desk]:
     """Serve a seeded desk on a free port until the block ends."""
@@ -392,7 +393,7 @@ def running_desk(
     database.upgrade()
     stores = Stores.of(database)
     seed(stores, database)
-    service = FakeAnalyst(stores)
+    service = service_type(stores)
     app = create_app(service, stores, settings, tokens, hooks=hooks, tools=tools(service) if tools else None)
     server = build_server(app, service.live, settings)
     listening = bind(settings, tokens)

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -13,7 +14,7 @@ from api_desk import FakeAnalyst, running_desk
 from structlog.testing import capture_logs
 
 from api.settings import ServerSettings
-from domain.cycle import SourceHealth
+from domain.cycle import Cycle, SourceHealth
 
 
 class _Broken(FakeAnalyst):
@@ -101,3 +102,48 @@ def test_long_waits_do_not_hold_up_short_requests(tmp_path: Path) -> None:
         desk.service.finish_at_once = True
         for thread in waiting:
             thread.join()
+
+
+def test_a_cycle_that_is_cut_off_at_the_end_is_told_so_and_leaves_no_trace_of_our_insides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow(FakeAnalyst):
+        def run_cycle(self) -> Cycle:
+            time.sleep(4)
+            return super().run_cycle()
+
+    answers: list[httpx2.Response] = []
+    with running_desk(tmp_path, service_type=Slow) as desk:
+        url = f"{desk.url}/api/v1/cycles"
+        asking = threading.Thread(
+            target=lambda: answers.append(httpx2.post(url, timeout=30, trust_env=False)), daemon=True
+        )
+        asking.start()
+        time.sleep(0.5)
+    asking.join(10)
+    time.sleep(2)
+    (answer,) = answers
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "Traceback" not in caplog.text + capsys.readouterr().err
+
+
+def test_who_waits_for_a_locked_database_is_told_so(tmp_path: Path) -> None:
+    with running_desk(tmp_path, busy_timeout_seconds=0.5) as desk:
+        other = sqlite3.connect(tmp_path / "desk.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+
+        def change(_: int) -> httpx2.Response:
+            url = f"{desk.url}/api/v1/incidents/I-1"
+            return httpx2.patch(url, json={"assignee": "me"}, timeout=30, trust_env=False)
+
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(change, range(6)))
+        other.execute("ROLLBACK")
+        other.close()
+        assert {one.status_code for one in found} == {503}
+        for one in found:
+            assert one.json()["detail"] in {
+                "the database is locked by another process",
+                "the database is held by another writer for too long",
+            }

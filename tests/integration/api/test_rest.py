@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from api_desk import LATENCY, NOW, PNL, Desk, anomaly, running_desk, token_settings
 
 from db.detections import CycleWriter
+from db.records import IncidentPlan
 from domain.cycle import SourceHealth
 from domain.timestamps import format_rfc3339
 
@@ -347,3 +350,75 @@ def test_the_key_of_another_body_is_a_documented_conflict(desk: Desk) -> None:
     document = desk.client.get("/openapi.json").json()["paths"]
     for path in ("/api/v1/samples", "/api/v1/events", "/api/v1/cycles", "/api/v1/diagnoses"):
         assert "409" in document[path]["post"]["responses"], path
+
+
+def test_a_name_with_braces_is_data_everywhere(desk: Desk) -> None:
+    names = ["{{7*7}}", '{"a",b="c"}', "${7*7}", "{"]
+    samples = [
+        {
+            "metric": name,
+            "labels": {"strategy": name},
+            "timestamp": format_rfc3339(NOW - timedelta(minutes=5)),
+            "value": 1.0,
+        }
+        for name in names
+    ]
+    assert desk.client.post("/api/v1/samples", json={"samples": samples}).json()["accepted"] == len(names)
+    for name in names:
+        found = desk.client.get("/api/v1/series", params={"metric": name, "label.strategy": name}).json()
+        (one,) = found["items"]
+        assert (one["metric"], one["labels"]) == (name, {"strategy": name})
+        values = desk.client.get(f"/api/v1/series/{one['id']}/samples").json()["items"]
+        assert [value["value"] for value in values] == [1.0]
+        drawn = desk.client.get("/api/v1/chart", params={"series": one["name"]})
+        assert drawn.status_code == 200, drawn.text
+        body = {"affected_metrics": [one["name"]], "start_time": "2026-03-01T11:00:00Z"}
+        started = desk.client.post("/api/v1/diagnoses?wait=5", json={**body, "end_time": format_rfc3339(NOW)})
+        assert started.status_code == 200, started.text
+    for page in ("/explore", "/", "/history"):
+        assert desk.client.get(page).status_code == 200
+
+
+def test_an_export_is_the_filtered_list_for_every_combination_of_filters(desk: Desk, tmp_path: Path) -> None:
+    kinds: list[dict[str, Any]] = [
+        {"anomaly_type": "execution_delay", "severity": "low", "status": "resolved", "ended_at": NOW},
+        {"anomaly_type": "sudden_loss", "severity": "medium"},
+        {"anomaly_type": "volume_spike", "severity": "high", "status": "resolved", "ended_at": NOW},
+    ]
+    many = [
+        anomaly(f"rule_{i}", ((PNL, LATENCY)[i % 2],), NOW - timedelta(minutes=3 * i)).model_copy(
+            update=kinds[i % 3]
+        )
+        for i in range(30)
+    ]
+    CycleWriter(desk.stores.anomalies._database).save_detections(
+        many,
+        NOW,
+        lambda found, _: [IncidentPlan(None, tuple(one.id for one in found), "Many")],
+        lambda *_: [],
+    )
+    choices: dict[str, list[str | None]] = {
+        "start": [None, format_rfc3339(NOW - timedelta(minutes=50))],
+        "end": [None, format_rfc3339(NOW - timedelta(minutes=10))],
+        "min_severity": [None, "medium", "high"],
+        "anomaly_type": [None, "sudden_loss"],
+        "metric": [None, "pnl", LATENCY, "no_such"],
+        "status": [None, "open", "resolved"],
+    }
+    sizes = set()
+    for chosen in itertools.product(*choices.values()):
+        wanted = {name: value for name, value in zip(choices, chosen, strict=True) if value is not None}
+        listed = get(desk, "anomalies", **wanted, limit=500)["items"]
+        exported = get(desk, "history/export", **wanted, format="json")["items"]
+        assert exported == listed, wanted
+        sizes.add(len(listed))
+    assert len(sizes) > 8
+    assert 0 in sizes
+    rows = csv.DictReader(io.StringIO(desk.client.get("/api/v1/history/export?status=open").text))
+    assert [row["id"] for row in rows] == [
+        one["id"] for one in get(desk, "anomalies", status="open")["items"]
+    ]
+    text = desk.client.get("/api/v1/history/export?status=open&format=md").text
+    assert len(text.splitlines()) - 2 == len(get(desk, "anomalies", status="open")["items"])
+    for path in ("anomalies", "history/export"):
+        assert desk.client.get(f"/api/v1/{path}?status=closed").status_code == 422

@@ -25,6 +25,13 @@ def test_foreign_text_is_one_line_without_live_markup(text: str) -> None:
     assert code(text).count("`") == 2
 
 
+def test_marks_that_turn_the_direction_of_text_are_shown_not_obeyed() -> None:
+    hidden = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\x1b\x7f\x85\x00"
+    for safe in (plain(f"a{hidden}b"), code(f"a{hidden}b"), paragraphs(f"a{hidden}b")):
+        assert not set(hidden) & set(safe)
+        assert "\N{REPLACEMENT CHARACTER}" in safe
+
+
 def test_bold_survives_and_links_do_not() -> None:
     assert paragraphs("**late** [x](javascript:y)\n\n# next") == (
         "**late** \\[x\\](javascript:y)\n\n\\# next"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from collectors.ingest import ParsedSamples, TooManyItems, parse_events, parse_samples
 from collectors.strict_json import UnparseableBody
 from domain.errors import InvalidInput
+from domain.series import SeriesKey
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = {"metric": "pnl", "labels": {"strategy": "mm_btc"}, "timestamp": "2026-03-01T11:55:00Z", "value": 1.5}
@@ -114,19 +115,16 @@ def test_both_instants_of_a_doubled_hour_are_kept_apart() -> None:
     assert second - first == timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
-    "metric", ["", " ", "x" * 10_000, "a\x00b", "a\nb", "\x1b[31m", "\ud800", "a{b}", 5, None]
-)
+@pytest.mark.parametrize("metric", ["", " ", "x" * 10_000, "a\x00b", "a\nb", "\x1b[31m", "\ud800", 5, None])
 def test_an_unusable_name_is_rejected(metric: object) -> None:
     assert len(parse({**GOOD, "metric": metric}).rejected) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["'; DROP TABLE x;--", "<script>", "{{7*7}}".replace("{", "("), "=cmd()", "a\u202eb"]
-)
+@pytest.mark.parametrize("name", ["'; DROP TABLE x;--", "<script>", "{{7*7}}", "a{b}", "=cmd()", "a\u202eb"])
 def test_a_hostile_name_is_data(name: str) -> None:
-    ((series, _, _),) = parse({**GOOD, "labels": {"strategy": name}}).batch
-    assert series.key.label("strategy") == name
+    ((series, _, _),) = parse({**GOOD, "metric": name, "labels": {"strategy": name}}).batch
+    assert (series.key.metric, series.key.label("strategy")) == (name, name)
+    assert SeriesKey.parse(series.name) == series.key
 
 
 @pytest.mark.parametrize(
