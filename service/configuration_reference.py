@@ -45,7 +45,7 @@ def reference() -> str:
 def _section(name: str, model: type[BaseModel], *, many: bool) -> str:
     kind = model.model_fields.get("kind")
     title = f"[[{name}]]" if many else f"[{name}]"
-    if kind is not None and many:
+    if kind is not None and many and len(get_args(kind.annotation)) == 1:
         title += f' with kind = "{get_args(kind.annotation)[0]}"'
     role = ROLES.get(model) or (model.__doc__ or "").strip().partition("\n")[0]
     lines = [f"## `{title}`", "", role, "", "| key | default | meaning |", "|---|---|---|"]

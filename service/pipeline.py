@@ -47,6 +47,7 @@ class Stages:
         finish: stores the cycle's row.
         clock: the service's clock.
         step_s: seconds between two cycles.
+        derive: stores what follows from the newest data, before it is judged.
     """
 
     sources: SourceRunner
@@ -59,6 +60,7 @@ class Stages:
     finish: Callable[[Cycle], Cycle]
     clock: Callable[[], datetime]
     step_s: int
+    derive: Callable[[datetime], None] = lambda _now: None
 
 
 @dataclass(slots=True)
@@ -137,6 +139,7 @@ class Pipeline:
         """From what is stored to anomalies, alerts and diagnoses; how many anomalies are new."""
         with watch("window"):
             self._stages.windows.advance(now)
+            self._stages.derive(now)
         with watch("detect"):
             anomalies, states = self._detect(now)
         with watch("store"):

@@ -19,6 +19,7 @@ from alerts.settings import SECRET_KEYS, AlertSettings
 from api.hooks.settings import HookSettings
 from api.settings import ServerSettings, TokenSettings
 from collectors.settings import SourceSettings
+from collectors.settings_derived import DerivedSettings
 from db.settings import DatabaseSettings, RetentionPolicy
 from detectors.settings import DetectionSettings
 from domain.errors import ConfigurationError
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     rules: tuple[Rule, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
+    derived: tuple[DerivedSettings, ...] = ()
     llm: LlmSettings = LlmSettings()
     alerts: AlertSettings = AlertSettings()
     strategies: tuple[Strategy, ...] = ()

@@ -29,6 +29,7 @@ from service.cases import CaseBuilder
 from service.casework import build_cases
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
+from service.deriving import Deriving
 from service.desk_tools import toolbox
 from service.ingesting import Ingest, SourceStates
 from service.investigations import InvestigationParts, Investigations
@@ -231,6 +232,7 @@ def _pipeline(
             finish=lambda cycle: finished(ground.stores, ground.live, upkeep, cycle),
             clock=ground.clock,
             step_s=ground.settings.scheduler.interval_seconds,
+            derive=Deriving(ground.windows, ground.stores.samples, ground.settings.derived),
         )
     )
 
