@@ -87,8 +87,11 @@ class InboxStore:
         )
 
     def done(self, delivery: Delivery, now: datetime, error: str | None = None) -> None:
-        """Work on it ended, for good; `error` says what kept it from having its effect."""
-        self._settle(delivery, done_at=now, lease_until=None, error=error)
+        """Work on it ended, for good; `error` says what kept it from having its effect.
+
+        What it said is forgotten; its name is kept, to know it again.
+        """
+        self._settle(delivery, done_at=now, lease_until=None, error=error, payload={})
 
     def retry(self, delivery: Delivery, not_before: datetime, error: str) -> None:
         """Work on it failed in a way that may pass."""

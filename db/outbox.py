@@ -138,12 +138,14 @@ class OutboxStore:
             ref: str | None = connection.execute(statement).scalar()
         return ref
 
-    def subject_of(self, receiver: str, remote_ref: str) -> str | None:
-        """What the message is about that a receiver calls so, if we know it."""
-        statement = select(_REF.c.subject).where(_REF.c.receiver == receiver, _REF.c.remote_ref == remote_ref)
+    def behind(self, remote_ref: str) -> list[OutboxMessage]:
+        """What was told by the message that a receiver calls so, oldest first; nothing where we know none."""
+        told = select(_REF.c.receiver, _REF.c.subject).where(_REF.c.remote_ref == remote_ref).limit(1)
         with self._database.read() as connection:
-            subject: str | None = connection.execute(statement.limit(1)).scalar()
-        return subject
+            found = connection.execute(told).first()
+            if found is None:
+                return []
+            return _read(connection, _OUTBOX.c.receiver == found[0], _OUTBOX.c.subject == found[1])
 
     def oldest_waiting(self, now: datetime) -> datetime | None:
         """Since when the message that is longest overdue waits; None where nothing is."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from agent.runbooks import checked_runbooks
-from alerts.receivers.configured import build_receivers
+from alerts.receivers.configured import build_escalations, build_receivers
 from collectors.build import check_source
 from collectors.settings import SourceSettings
 from db.database import Database
@@ -55,5 +55,8 @@ def _model(settings: Settings) -> str:
 
 
 def _alerts(settings: Settings) -> str:
-    names = [receiver.name for receiver, _ in build_receivers(settings.alerts)]
-    return f"{', '.join(names)} (no test message was sent)" if names else "no receiver is configured"
+    """Signs in where that bothers nobody; no message is sent."""
+    receivers = build_receivers(settings.alerts)
+    further = build_escalations(receivers, settings.alerts)
+    said = [f"{one.name}: {one.check()}" for one in (*(one for one, _ in receivers), *further)]
+    return "; ".join(said) or "no receiver is configured"

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 CHANNEL = "slack"
 WORKERS = 4
 POLL_S = 1.0
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=3)
 MAX_WAITING = 500
 MAX_ATTEMPTS = 6
 HAND_OVER_S = 1.5
@@ -157,7 +157,8 @@ class SlackIn:
         except (NotifyError, StoreUnavailable) as error:
             self._failed(delivery, error)
         except AnalystError as error:
-            self._effects.apologise(said, delivery, slot, str(error))
+            log.info("slack_not_done", kind=said.kind, action=said.action, user=said.user, why=str(error))
+            self._effects.apologise(said, delivery, slot, getattr(error, "reason", str(error)))
             self._inbox.done(delivery, self._clock(), str(error))
         except Exception as error:
             log.exception("slack_delivery_failed", kind=said.kind)

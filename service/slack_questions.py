@@ -88,12 +88,9 @@ class Questions:
 
     def _incident_of(self, said: Said) -> str | None:
         """The incident whose message a thread hangs on; None for other threads and for digests."""
-        subject = self.outbox.subject_of("slack", f"{said.channel}:{said.thread}")
-        if subject is None:
-            return None
-        rows = self.outbox.about("slack", subject)
+        rows = self.outbox.behind(f"{said.channel}:{said.thread}")
         told = list(dict.fromkeys(str(row.payload.get("incident_id")) for row in rows))
-        return told[0] if told and (len(told) == 1 or subject == f"incident:{told[0]}") else None
+        return told[0] if len(told) == 1 or (told and rows[0].subject == f"incident:{told[0]}") else None
 
     def _begin(self, said: Said, incident_id: str | None) -> str:
         """A thread of the product, with the incident as its subject where it has one."""

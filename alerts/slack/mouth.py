@@ -28,7 +28,7 @@ class SlackMouth:
     def __init__(self, web: SlackWeb | None, door: HttpDoor, api_url: str) -> None:
         self._web = web
         self._door = door
-        self._own_host = urlsplit(api_url).netloc
+        self._own = urlsplit(api_url)[:2]
 
     @property
     def has_bot(self) -> bool:
@@ -63,9 +63,8 @@ class SlackMouth:
         """Answer so that only the person who asked sees it; raises NotifyError."""
         parts = urlsplit(response_url)
         host = (parts.hostname or "").lower()
-        if parts.netloc != self._own_host and not (
-            parts.scheme == "https" and f".{host}".endswith(_SLACK_HOSTS)
-        ):
+        slacks = parts.scheme == "https" and f".{host}".endswith(_SLACK_HOSTS)
+        if not slacks and parts[:2] != self._own:
             raise NotifyError("slack", "the address for the answer is not Slack's", permanent=True)
         body = {"response_type": "ephemeral", "replace_original": False, **message}
         headers = {"Content-Type": JSON}

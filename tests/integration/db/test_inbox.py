@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
+
 from db.database import Database
 from db.inbox import Delivery, InboxStore
 
@@ -24,6 +26,9 @@ def test_a_delivery_is_kept_once_whoever_takes_it(database: Database) -> None:
     assert first is not None
     store.done(first, NOW)
     assert not store.receive(delivery("Ev1"))
+    with database.read() as connection:
+        kept = connection.execute(text("SELECT payload FROM inbox WHERE channel = 'slack'")).scalar_one()
+    assert "Ev1" not in str(kept)
     assert store.claim("slack", NOW + 2 * LEASE, LEASE) is None
 
 

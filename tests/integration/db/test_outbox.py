@@ -106,3 +106,34 @@ def test_decisions_of_the_last_hours_and_of_open_incidents_are_found(database: D
     assert keys == ["old", "digest", "digest too", "new"]
     assert [one.dedupe_key for one in store.recent(NOW - MINUTE)] == ["new"]
     assert store.decided_since("slack", "opened", NOW - 60 * MINUTE) == 4
+
+
+def test_a_message_of_a_receiver_leads_back_to_what_it_told(database: Database) -> None:
+    store = OutboxStore(database)
+    store.add([intent("a"), intent("b"), intent("c", "other", "slack:C2")], None, NOW)
+    for one in store.claim(NOW, MINUTE):
+        store.sent(one.id, "C1:1.1" if one.receiver == "slack" else "C2:1.1", NOW)
+    assert [one.dedupe_key for one in store.behind("C1:1.1")] == ["a", "b"]
+    assert [one.receiver for one in store.behind("C2:1.1")] == ["slack:C2"]
+    assert store.behind("C1:2.2") == []
+
+
+def test_a_cancelled_message_is_not_told_and_keeps_its_reason(database: Database) -> None:
+    store = OutboxStore(database)
+    store.add([intent("a")], None, NOW)
+    store.cancel(1, "escalation_over: resolved")
+    assert store.claim(NOW + MINUTE, MINUTE) == []
+    assert store.get(1).error == "escalation_over: resolved"
+    assert store.unpark("slack", NOW) == 0
+
+
+def test_how_long_the_oldest_message_waits_counts_from_when_it_was_due(database: Database) -> None:
+    store = OutboxStore(database)
+    assert store.oldest_waiting(NOW) is None
+    store.add([intent("later", due=NOW + MINUTE), intent("now")], None, NOW)
+    assert store.oldest_waiting(NOW) == NOW
+    [first] = store.claim(NOW, MINUTE)
+    assert store.oldest_waiting(NOW) == NOW
+    store.sent(first.id, None, NOW)
+    assert store.oldest_waiting(NOW) is None
+    assert store.oldest_waiting(NOW + MINUTE) == NOW + MINUTE
