@@ -1,5 +1,6 @@
 """What keeps an answer over HTTP bounded: in time by a watchdog, in size by reading it in small steps."""
 
+import logging
 import socket
 import threading
 import zlib
@@ -15,6 +16,8 @@ from domain.errors import SourceError
 
 LONGEST_STALL_S = 10.0
 _CHUNK = 65_536
+# The library tells every address with its query, and either may be a secret.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 class AnswerTooLarge(SourceError):
