@@ -22,6 +22,7 @@ from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.errors import AnalystError, ConfigurationError
 from service.cases import CaseBuilder
 from service.clock import Clock, system_clock
+from service.model_address import checked_base_url
 from service.model_calls import StoredCalls
 
 MAX_EXAMPLES = 2
@@ -78,10 +79,10 @@ def _endpoint(settings: LlmSettings) -> Endpoint:
     given = settings.api_key.get_secret_value() if settings.api_key else ""
     if settings.provider != "openai":
         return LangChainEndpoint(
-            settings.provider, settings.base_url, given, settings.temperature, system_clock
+            settings.provider, checked_base_url(settings.base_url), given, settings.temperature, system_clock
         )
     key = given or os.environ.get("OPENAI_API_KEY", "")
-    base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    base_url = checked_base_url(settings.base_url or os.environ.get("OPENAI_BASE_URL") or None)
     if not key and base_url is None:
         raise ConfigurationError("llm.model", "needs OPENAI_API_KEY in the environment, or llm.base_url")
     return OpenAIEndpoint(base_url, key, api=settings.api, temperature=settings.temperature, now=system_clock)

@@ -11,6 +11,7 @@ import structlog
 from api.server import bind, build_server
 from service.clock import Clock, system_clock
 from service.logs import configure_logs
+from service.redaction import redactor_of
 from service.settings import Settings
 from service.wiring import DemoDesk, build_service
 
@@ -37,7 +38,7 @@ def run_service(
     Raises:
         ConfigurationError: something of the configuration cannot work; nothing was started.
     """
-    configure_logs()
+    configure_logs(redactor_of(settings, os.environ))
     listening = bind(settings.server, settings.tokens)
     service = build_service(settings, clock=clock, speed=speed, desk=desk)
     _leave_quietly()
