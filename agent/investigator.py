@@ -39,6 +39,18 @@ class RunLog(Protocol):
     def append(self, run_id: str, event: str, data: Mapping[str, Any]) -> int: ...
 
 
+def request_of(diagnosis: Diagnosis) -> DiagnosisRequest:
+    """The request behind a diagnosis as far as it tells: all but the type of the anomaly."""
+    return DiagnosisRequest(
+        anomaly_id=diagnosis.anomaly_id,
+        incident_id=diagnosis.incident_id,
+        start_time=diagnosis.start_time,
+        end_time=diagnosis.end_time,
+        affected_metrics=diagnosis.affected_metrics,
+        reasoner=diagnosis.reasoner,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the investigator needs of the world, joined by the composition root."""
@@ -52,6 +64,7 @@ class Surroundings:
     finished: Callable[[Diagnosis], None]
     models: ModelReasoning | None = None
     keep: Callable[[str, Investigation], None] = lambda _id, _investigation: None
+    asked: Callable[[Diagnosis], DiagnosisRequest] = request_of
 
 
 class Investigator:
@@ -111,7 +124,7 @@ class Investigator:
 
     async def _investigate(self, diagnosis: Diagnosis) -> Investigation:
         around = self._around
-        request = request_of(diagnosis)
+        request = await asyncio.to_thread(around.asked, diagnosis)
 
         async def gather(asked: DiagnosisRequest) -> Ledger:
             return await asyncio.to_thread(around.gather, asked)
@@ -197,18 +210,6 @@ class Investigator:
             return concluded.model_copy(update={"fallback_reason": "no model is configured"})
         usage = await self._around.models.usage(diagnosis.id)
         return Notes.of(investigation).finish(concluded).model_copy(update={"usage": usage})
-
-
-def request_of(diagnosis: Diagnosis) -> DiagnosisRequest:
-    """The request that a queued diagnosis was made from."""
-    return DiagnosisRequest(
-        anomaly_id=diagnosis.anomaly_id,
-        incident_id=diagnosis.incident_id,
-        start_time=diagnosis.start_time,
-        end_time=diagnosis.end_time,
-        affected_metrics=diagnosis.affected_metrics,
-        reasoner=diagnosis.reasoner,
-    )
 
 
 def _config(diagnosis_id: str) -> RunnableConfig:

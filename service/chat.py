@@ -158,7 +158,7 @@ class Chat:
             # Whatever a model sets off must not cost the answer.
             log.exception("the model's answer failed", thread=begun.thread_id)
             return self._read(self._asked(begun), told, f"internal error: {type(error).__name__}")
-        return Thought(answer, calls_of(asked), told, self._model.name)
+        return Thought(answer, calls_of(asked), told, told.model or self._model.name)
 
     def _asked(self, begun: Begun) -> Asked:
         lexicon, now = self._lexicon(), self._clock()

@@ -19,6 +19,7 @@ class Told:
     """What was shown of an answer while it came, and what the calls for it used."""
 
     text: str = ""
+    model: str | None = None
     usage: Usage = field(default_factory=Usage)
 
 
@@ -77,6 +78,7 @@ class ChatModel:
             model = ModelRun(self.gateway, run, f"data-{secrets.token_hex(6)}", tell)
             return await answer_with_model(asked, turns, model)
         finally:
+            told.model = run.answered_by
             told.usage = await self.gateway.usage_of(subject)
 
 

@@ -23,7 +23,7 @@ from db.anomalies import AnomalyStore
 from db.diagnoses import DiagnosisStore
 from db.runs import RunStore
 from domain.anomaly import Anomaly, severity_rank
-from domain.diagnosis import Diagnosis, DiagnosisRequest
+from domain.diagnosis import SAME_START, Diagnosis, DiagnosisRequest, is_sure, supersedes
 from domain.errors import Overloaded
 from domain.incident import Incident, lead_anomaly, start_of
 from service.agent_loop import AgentLoop
@@ -38,8 +38,6 @@ IN_CYCLE_SECONDS = 30.0
 # An open incident is looked at again, at first soon, then ever more rarely.
 FIRST_PAUSE = timedelta(minutes=5)
 MAX_DIAGNOSES_PER_INCIDENT = 9
-SAME_START = timedelta(minutes=15)
-SURE = 0.8
 # How much longer a sure cause is left alone.
 SURE_PAUSES = 6
 CHECK_SECONDS = 70.0
@@ -76,8 +74,12 @@ class DiagnosisDoor:
 
     def save(self, diagnosis: Diagnosis) -> Diagnosis:
         now = self.clock()
-        alerts = self.alerting.diagnosed(diagnosis, now) if diagnosis.status == "done" else ()
-        return self.store.save(diagnosis, alerts, now)
+        told = diagnosis.status == "done" and self._is_shown(diagnosis)
+        return self.store.save(diagnosis, self.alerting.diagnosed(diagnosis, now) if told else (), now)
+
+    def _is_shown(self, diagnosis: Diagnosis) -> bool:
+        shown = self.store.shown(diagnosis.incident_id) if diagnosis.incident_id else None
+        return shown is None or supersedes(diagnosis, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,9 @@ def needs_diagnosis(
     start = start_of(anomalies)
     same = [one for one in known if abs(one.start_time - start) <= SAME_START]
     # Cycles come a little late or early: half a pause of tolerance. Another start is another question.
-    pause = FIRST_PAUSE * (2 ** (len(same) - 1) - 0.5)
+    pause: timedelta = FIRST_PAUSE * (2 ** (len(same) - 1) - 0.5)
     grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
-    sure = last.outcome == "cause_found" and last.confidence_score >= SURE
-    return now - last.timestamp >= (pause if grew or not sure else SURE_PAUSES * pause)
+    return now - last.timestamp >= (pause if grew or not is_sure(last) else SURE_PAUSES * pause)
 
 
 def request_for(incident: Incident, anomalies: Sequence[Anomaly], now: datetime) -> DiagnosisRequest:
@@ -156,7 +157,7 @@ class Investigations:
         self._guard = threading.Lock()
         self._running: dict[str, Future[Diagnosis]] = {}
         self._investigator: Investigator | None = None
-        self._models = ModelTurns(parts.gateway.settings if parts.gateway else None)
+        self._models = ModelTurns(parts.gateway.settings if parts.gateway else None, parts.diagnoses)
 
     def start(self) -> None:
         """Open the checkpoints."""
@@ -243,9 +244,7 @@ class Investigations:
         asked = request.model_copy(update={"reasoner": "llm"})
         created = self._parts.diagnoses.create(asked, now=now)
         if created.created:
-            self._models.began(known, created.diagnosis.id, now)
-            asking = self._submit(created.diagnosis.id, model=True)
-            asking.add_done_callback(lambda done: self._models.ended(known, done))
+            self._submit(created.diagnosis.id, model=True)
 
     def _needs_diagnosis(self, incident: Incident, now: datetime) -> bool:
         known = self._parts.diagnoses.of_incident(incident.id) if incident.diagnosis_id else ()
@@ -288,5 +287,6 @@ class Investigations:
             finished=parts.finished,
             models=parts.models,
             keep=parts.keep,
+            asked=lambda diagnosis: parts.diagnoses.request(diagnosis.id),
         )
         return Investigator(surroundings, checkpointer)

@@ -3,26 +3,28 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
 from agent.model.settings import LlmSettings
-from domain.diagnosis import Diagnosis
+from db.diagnoses import DiagnosisStore
+from domain.diagnosis import Diagnosis, DiagnosisStatus
 
 MAX_WAITING = 50
+MAX_RECENT = 500
 Likeness = tuple[str, str | None, frozenset[str]]
+_UNDER_WAY: frozenset[DiagnosisStatus] = frozenset({"queued", "running"})
 
 
 class ModelTurns:
     """Counts and orders the investigations that use the model; callable from any thread."""
 
-    def __init__(self, settings: LlmSettings | None) -> None:
+    def __init__(self, settings: LlmSettings | None, known: DiagnosisStore) -> None:
         self._settings = settings or LlmSettings()
+        self._known = known
         self._guard = threading.Lock()
         self._turn = asyncio.Semaphore(self._settings.concurrency)
         self._waiting = 0
-        self._recent: dict[Likeness, tuple[str, datetime]] = {}
 
     @property
     def full(self) -> bool:
@@ -41,25 +43,27 @@ class ModelTurns:
             with self._guard:
                 self._waiting -= 1
 
-    def began(self, diagnosis: Diagnosis, identifier: str, now: datetime) -> None:
-        """Note that a model looks at something like this diagnosis, under an id."""
-        with self._guard:
-            self._recent[_likeness(diagnosis)] = (identifier, now)
-
-    def ended(self, diagnosis: Diagnosis, done: "Future[Diagnosis]") -> None:
-        """Forget one that brought no model's diagnosis, so that the next of its kind gets its chance."""
-        failed = done.cancelled() or done.exception() is not None or done.result().reasoner != "llm"
-        if failed:
-            with self._guard:
-                self._recent.pop(_likeness(diagnosis), None)
-
     def alike(self, diagnosis: Diagnosis, now: datetime) -> str | None:
-        """The id of a recent investigation of nearly the same: equal cause, place and metrics."""
-        longest = timedelta(minutes=self._settings.reuse_minutes)
-        with self._guard:
-            self._recent = {key: one for key, one in self._recent.items() if now - one[1] < longest}
-            found = self._recent.get(_likeness(diagnosis))
-        return found[0] if found else None
+        """The id of a recent look of a model at nearly the same: equal cause, place and first metric.
+
+        It is looked up in what is stored, so that a restart or another replica pays for nothing twice. One
+        whose model failed does not count: the next of its kind gets its chance.
+        """
+        since = now - timedelta(minutes=self._settings.reuse_minutes)
+        wanted = _likeness(diagnosis)
+        for one in self._known.list(start=since, limit=MAX_RECENT).items:
+            if one.reasoner == "llm" and one.id != diagnosis.id and self._likeness_of(one) == wanted:
+                return one.id
+        return None
+
+    def _likeness_of(self, one: Diagnosis) -> Likeness | None:
+        """What a model looked at; while it looks, what the statistics had found for its incident."""
+        if one.status == "done":
+            return _likeness(one)
+        if one.status not in _UNDER_WAY or one.incident_id is None:
+            return None
+        before = [known for known in self._known.of_incident(one.incident_id) if known.status == "done"]
+        return _likeness(before[-1]) if before else None
 
 
 def _likeness(diagnosis: Diagnosis) -> Likeness:

@@ -15,7 +15,7 @@ from agent.model.langchain_endpoint import LangChainEndpoint
 from agent.model.outcomes import Question
 from agent.model.settings import LlmSettings
 from agent.model_desk import ModelDesk
-from agent.reasoners.questions import Example
+from agent.reasoners.questions import Example, family_of_type
 from api.stores import Stores
 from domain.anomaly import Severity
 from domain.diagnosis import Diagnosis, DiagnosisRequest
@@ -88,6 +88,14 @@ def _endpoint(settings: LlmSettings) -> Endpoint:
     return OpenAIEndpoint(base_url, key, api=settings.api, temperature=settings.temperature, now=system_clock)
 
 
+def _same_family(one: DiagnosisRequest, other: DiagnosisRequest) -> bool:
+    """Whether two requests get the same prompt; types without a family are alike where they are equal."""
+    family = family_of_type(one.anomaly_type)
+    if family is None:
+        return one.anomaly_type == other.anomaly_type
+    return family == family_of_type(other.anomaly_type)
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What the stores know about earlier cases and about the one at hand."""
@@ -96,7 +104,7 @@ class _Seen:
     clock: Clock
 
     def examples(self, request: DiagnosisRequest) -> Sequence[Example]:
-        """Confirmed diagnoses of the same type of anomaly, the newest first."""
+        """Confirmed diagnoses of the same family of anomalies, the newest first."""
         found: list[Example] = []
         for said in reversed(self.stores.feedback.since(self.clock() - EXAMPLES_OF, "diagnosis")):
             if said.verdict != "correct" or len(found) >= MAX_EXAMPLES:
@@ -107,7 +115,7 @@ class _Seen:
             except AnalystError:
                 continue
             primary = diagnosis.primary_hypothesis
-            if primary is not None and asked.anomaly_type == request.anomaly_type:
+            if primary is not None and _same_family(asked, request):
                 summary = diagnosis.executive_summary
                 found.append(Example(diagnosis.id, primary.cause, primary.component, summary))
         return tuple(found)

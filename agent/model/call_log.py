@@ -147,6 +147,12 @@ def recorded(calls: Sequence[Call], key: str) -> Reply | ModelFailure | None:
     return found
 
 
+def model_of(calls: Sequence[Call], key: str) -> str | None:
+    """The model that answered the question with a key at last."""
+    answered = [call for call in calls if call.answer is not None and _prompt_key(call) == key]
+    return answered[-1].model if answered else None
+
+
 def recorded_in_order(calls: Sequence[Call]) -> list[Reply | ModelFailure]:
     """What each question came to at its last attempt, in the order in which the questions were asked."""
     keys = dict.fromkeys(_prompt_key(call) for call in calls if call.answer is not None)

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from agent.model.breaker import Breaker
-from agent.model.call_log import Call, CallLog, Limits, answer_text, prompt_text, recorded
+from agent.model.call_log import Call, CallLog, Limits, answer_text, model_of, prompt_text, recorded
 from agent.model.endpoint import Endpoint, Features
 from agent.model.outcomes import TRANSIENT, ModelFailure, Question, Reply
 from agent.model.prices import Prices
@@ -23,6 +23,9 @@ FIRST_WAIT_S = 0.5
 # What is left after the last call must do for repairs in code and for storing.
 SHARE_OF_DEADLINE = 0.85
 MAX_DOWNGRADES = 3
+# A pause that is shorter than an answer takes is waited for; a longer one means to leave it alone.
+SHORT_PAUSE_S = 2.0
+MAX_PAUSES = 3
 
 
 async def _nobody(_event: str, _data: Mapping[str, Any]) -> None:
@@ -40,6 +43,7 @@ class Run:
         model: the model to ask; None means the configured one.
         known: calls of an earlier process, or of a stored run that is replayed.
         most: limits of this run where they are not those of a diagnosis.
+        answered_by: the model that answered last: the fallback, where the first one failed.
     """
 
     subject: str
@@ -49,6 +53,7 @@ class Run:
     known: Sequence[Call] = ()
     made: int = field(default=0)
     most: "Most | None" = None
+    answered_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class ModelGateway:
         """The answer to a question; raises ModelFailure where there is none within the run's limits."""
         known = recorded(run.known, question.key)
         if isinstance(known, Reply):
+            run.answered_by = model_of(run.known, question.key)
             return known
         model = run.model or self.model
         try:
@@ -133,7 +139,7 @@ class ModelGateway:
     async def _ask_model(self, run: Run, model: str, question: Question) -> Reply:
         retries = downgrades = 0
         while True:
-            self.breaker.admit()
+            await self._admit(run)
             try:
                 return await self._attempt(run, model, question)
             except ModelFailure as failure:
@@ -146,6 +152,18 @@ class ModelGateway:
                 if _shown(question):
                     raise
                 await self._wait(run, failure, retries)
+
+    async def _admit(self, run: Run) -> None:
+        """Pass the breaker; a pause of a moment, that another run was asked for, is waited out."""
+        for _ in range(MAX_PAUSES):
+            try:
+                return self.breaker.admit()
+            except ModelFailure as paused:
+                wait = paused.retry_after or 0.0
+                if wait > SHORT_PAUSE_S or self._world.monotonic() + wait >= run.deadline:
+                    raise
+                await self._world.sleep(wait)
+        return self.breaker.admit()
 
     async def _wait(self, run: Run, failure: ModelFailure, retries: int) -> None:
         """Wait before a retry as long as asked, or raise the failure where the deadline comes first."""
@@ -202,6 +220,7 @@ class ModelGateway:
             self._calls.settle(number, cancelled)
             raise
         self.breaker.succeeded()
+        run.answered_by = model
         await self._settle(run, number, planned, reply)
         return reply
 

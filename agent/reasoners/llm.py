@@ -82,7 +82,8 @@ class LlmReasoner:
         talk = Talk(full, notes)
         try:
             analysis = await self._converse(talk)
-            talk.notes = talk.notes.model_copy(update={"used": True})
+            told_by = self._run.answered_by or talk.notes.model
+            talk.notes = talk.notes.model_copy(update={"used": True, "model": told_by})
             await self._judge(talk, analysis)
         except ReasonerError as error:
             talk.notes = talk.notes.model_copy(update={"used": False, "fallback_reason": str(error)})

@@ -28,6 +28,7 @@ LEAST_FACTS = 4
 _NO_MARK = "<data>"
 
 FAMILIES: Mapping[str, tuple[AnomalyType, ...]] = {
+    "performance_drop": ("performance_drop", "sudden_loss", "drawdown"),
     "execution_delay": ("execution_delay",),
     "system_error": ("error_rate_spike", "resource_exhaustion", "log_novelty"),
     "data_feed": ("stale_feed", "silent_strategy"),
@@ -84,12 +85,16 @@ class Extras:
     shape: str = ""
 
 
+def family_of_type(kind: AnomalyType | None) -> str | None:
+    """The prompt file of a type of anomaly; None for types that say nothing of a kind of trouble."""
+    return next((name for name, kinds in FAMILIES.items() if kind in kinds), None)
+
+
 def family_of(investigation: Investigation) -> str:
     """The prompt file of an investigation: by the anomaly's type, else by the leading cause."""
-    kind = investigation.request.anomaly_type
-    for name, kinds in FAMILIES.items():
-        if kind in kinds:
-            return name
+    named = family_of_type(investigation.request.anomaly_type)
+    if named is not None:
+        return named
     first = next((one.cause for one in investigation.hypotheses if one.cause != "unknown"), "")
     return _BY_CAUSE.get(first, "performance_drop")
 
