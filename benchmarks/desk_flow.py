@@ -19,7 +19,7 @@ from detectors.default_rules import default_rules
 from detectors.engine import DetectionEngine
 from detectors.settings import DetectionSettings
 from domain.anomaly import Anomaly
-from domain.diagnosis import Diagnosis, DiagnosisRequest
+from domain.diagnosis import Diagnosis, DiagnosisRequest, supersedes
 from domain.incident import Incident
 from domain.series import Window
 from domain.topology import Edge, Strategy
@@ -125,7 +125,9 @@ class Flow:
         seen.anomalies |= {one.id: one for one in changed}
         members = [seen.anomalies[one] for one in incident.anomaly_ids]
         if needs_diagnosis(incident, members, [one for _, one in seen.diagnoses], now):
-            seen.diagnoses.append((self.cycles, self.diagnosed(request_for(incident, members, now))))
+            found = self.diagnosed(request_for(incident, members, now))
+            if not seen.diagnoses or supersedes(found, seen.diagnoses[-1][1]):
+                seen.diagnoses.append((self.cycles, found))
 
     def diagnosed(self, request: DiagnosisRequest) -> Diagnosis:
         """The statistical diagnosis of a request."""

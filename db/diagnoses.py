@@ -18,7 +18,7 @@ from db.postgres import Lock
 from db.records import AlertIntent, CreatedDiagnosis
 from db.statements import RowView, inserted_id
 from db.versions import DIAGNOSIS, FINAL
-from domain.diagnosis import Action, Diagnosis, DiagnosisRequest
+from domain.diagnosis import Action, Diagnosis, DiagnosisRequest, supersedes
 from domain.errors import Conflict, NotFound
 
 REUSE = timedelta(seconds=60)
@@ -167,6 +167,11 @@ class DiagnosisStore:
         with self._database.read() as connection:
             return versions.read(connection, connection.execute(statement).mappings().all())
 
+    def shown(self, incident_id: str) -> Diagnosis | None:
+        """The diagnosis that an incident is shown with."""
+        with self._database.read() as connection:
+            return _shown(connection, inside("incident", incident_id))
+
     def set_action(self, diagnosis_id: str, n: int, done: bool, by: str, now: datetime) -> Action:
         """Tick or untick an action; raises NotFound where the diagnosis has no such action."""
         with self._database.write(Lock.DIAGNOSES) as connection:
@@ -264,15 +269,26 @@ def _summary(diagnosis: Diagnosis) -> dict[str, Any]:
     return values
 
 
+def _shown(connection: Connection, incident: int) -> Diagnosis | None:
+    ours = select(INCIDENT.c.diagnosis_id).where(INCIDENT.c.id == incident).scalar_subquery()
+    heads = connection.execute(select(DIAGNOSIS).where(DIAGNOSIS.c.id == ours)).mappings().all()
+    return next(iter(versions.read(connection, heads)), None)
+
+
 def _link_incident(connection: Connection, diagnosis: Diagnosis) -> None:
     number = inside_or_none("incident", diagnosis.incident_id)
     if number is None:
         return
+    shown = _shown(connection, number)
     values: dict[str, Any] = {"diagnosis_id": inside("diagnosis", diagnosis.id)}
+    if shown is not None and diagnosis.status == "done" and not supersedes(diagnosis, shown):
+        # What it costs by now is still news.
+        values = {}
     if diagnosis.impact is not None:
         values["impact"] = diagnosis.impact
     statement = update(INCIDENT).where(INCIDENT.c.id == number)
     if diagnosis.status != "done":
         # What is still being looked into must not take the place of what is known.
         statement = statement.where(INCIDENT.c.diagnosis_id.is_(None))
-    connection.execute(statement.values(**values))
+    if values:
+        connection.execute(statement.values(**values))

@@ -1,6 +1,6 @@
 """A diagnosis: the stored result of one investigation."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +26,10 @@ STEP_NAMES: tuple[StepName, ...] = (
     "recommendations",
 )
 Outcome = Literal["cause_found", "inconclusive", "no_fault"]
+# From this confidence on a found cause counts as sure.
+SURE = 0.8
+# Looks at an incident that begin this close to each other ask the same question.
+SAME_START = timedelta(minutes=15)
 DiagnosisStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 ReasonerName = Literal["statistical", "llm"]
 
@@ -134,3 +138,18 @@ class Diagnosis(BaseModel):
     usage: Usage = Usage()
     analysis_duration: float = 0.0
     prompt_versions: tuple[str, ...] = ()
+
+
+def is_sure(diagnosis: Diagnosis) -> bool:
+    """Whether a cause was found with a confidence that needs no further look."""
+    return diagnosis.outcome == "cause_found" and diagnosis.confidence_score >= SURE
+
+
+def supersedes(later: Diagnosis, shown: Diagnosis) -> bool:
+    """Whether a later look at an incident takes the place of the diagnosis that is shown for it.
+
+    A sure cause is not taken back by a look that finds none: once trouble is over, its traces fade in what is
+    normal before and after. What began at another time is another question.
+    """
+    same = abs(later.start_time - shown.start_time) <= SAME_START
+    return not (same and is_sure(shown) and later.outcome != "cause_found")

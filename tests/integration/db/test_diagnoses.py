@@ -164,7 +164,7 @@ def test_diagnoses_are_found_by_words_and_time(database: Database) -> None:
     assert [one.id for one in store.list(limit=2, cursor=page.next_cursor).items] == ["D-1"]
 
 
-def test_a_diagnosis_belongs_to_its_incident_and_tells_in_the_same_transaction(database: Database) -> None:
+def _open_incident(database: Database) -> None:
     def group(loose: Sequence[Anomaly], _open: object) -> list[IncidentPlan]:
         return [IncidentPlan(None, tuple(one.id for one in loose), "PnL fell")]
 
@@ -176,6 +176,10 @@ def test_a_diagnosis_belongs_to_its_incident_and_tells_in_the_same_transaction(d
         }
     )  # fmt: skip
     CycleWriter(database).save_detections([anomaly], NOW, group, lambda *_: [])
+
+
+def test_a_diagnosis_belongs_to_its_incident_and_tells_in_the_same_transaction(database: Database) -> None:
+    _open_incident(database)
     store = DiagnosisStore(database)
     done = finished(store.create(request(incident_id="I-1"), now=NOW).diagnosis)
     store.save(done, [AlertIntent("slack", "diagnosed", "k", {}, NOW)], NOW)
@@ -185,3 +189,20 @@ def test_a_diagnosis_belongs_to_its_incident_and_tells_in_the_same_transaction(d
     assert store.of_incident("I-1") == [done]
     patched = IncidentStore(database).patch("I-1", {"status": "acknowledged", "assignee": "mk"}, NOW)
     assert (patched.status, patched.assignee, patched.title) == ("acknowledged", "mk", "PnL fell")
+
+
+def test_a_sure_cause_is_not_taken_back_by_a_look_that_finds_none(database: Database) -> None:
+    _open_incident(database)
+    store = DiagnosisStore(database)
+    sure = finished(store.create(request(incident_id="I-1"), now=NOW).diagnosis)
+    store.save(sure.model_copy(update={"confidence_score": 0.9}), [], NOW)
+    again = finished(store.create(request("orders", incident_id="I-1"), now=NOW + 20 * MINUTE).diagnosis)
+    cost = Impact(amount=-60_000, low=-70_000, high=-50_000)
+    store.save(again.model_copy(update={"outcome": "inconclusive", "impact": cost}), [], NOW + 20 * MINUTE)
+    incident = IncidentStore(database).get("I-1")
+    assert (incident.diagnosis_id, incident.impact) == ("D-1", cost)
+    other = finished(
+        store.create(request("fees", incident_id="I-1"), now=NOW + 30 * MINUTE).diagnosis, "bad_deploy"
+    )
+    store.save(other, [], NOW + 30 * MINUTE)
+    assert IncidentStore(database).get("I-1").diagnosis_id == "D-3"
