@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from api.dashboard import fmt
 from api.dashboard.desk_time import desk_time
 from api.doors import Doors
-from db.records import AuditEntry
+from db.records import AuditEntry, OutboxMessage
 from domain.anomaly import Anomaly
 from domain.diagnosis import Diagnosis
 from domain.feedback import Feedback
 
 _MOST_SUBJECTS = 6
 _MOST = 30
+_MOST_TOLD = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ def activity(
     """Everything recorded about some objects, newest first."""
     asked = list(dict.fromkeys(one for one in subjects if one))[:_MOST_SUBJECTS]
     found = [_of_entry(door, entry) for one in asked for entry in _entries(door, one)]
+    found += [_of_message(one) for one in _told(door, asked)]
     for kind in ("anomaly", "diagnosis"):
         found += [
             _of_feedback(one) for said in door.stores.feedback.of_many(kind, asked).values() for one in said
@@ -43,6 +45,21 @@ def activity(
     if diagnosis is not None:
         found.append(Happened(diagnosis.timestamp, diagnosis.reasoner, f"{diagnosis.id} {diagnosis.status}"))
     return sorted(found, key=lambda one: one.at, reverse=True)[:_MOST]
+
+
+def _told(door: Doors, subjects: Sequence[str]) -> list[OutboxMessage]:
+    """Who was told of an incident, an escalation included."""
+    incidents = [one for one in subjects if one.startswith("I-")]
+    if not incidents:
+        return []
+    # Nothing is as new as tomorrow: what comes is what is about these incidents.
+    found = door.stores.outbox.recent(door.service.now() + timedelta(days=1), incidents)
+    return found[-_MOST_TOLD:]
+
+
+def _of_message(one: OutboxMessage) -> Happened:
+    became = {"sent": "", "parked": f", not taken: {one.error}"}.get(one.state, f", {one.state}")
+    return Happened(one.sent_at or one.created_at, one.receiver, f"told: {fmt.words(one.kind)}{became}")
 
 
 def _entries(door: Doors, subject: str) -> list[AuditEntry]:

@@ -14,6 +14,7 @@ from domain.series import SeriesKey
 MISSING = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
 _CURRENCIES = frozenset({"USD", "USDT", "USDC"})
+_NEGATIVE = re.compile(r"(?<!\w)-(?=\$\d)")
 _CODE = re.compile(r"`([^`\n]{1,300})`")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _CITED = re.compile(r"\bE\d{1,4}\b")
@@ -139,6 +140,11 @@ def words(identifier: str | None) -> str:
     return (identifier or "").replace("_", " ")
 
 
+def signed(text: str) -> str:
+    """A text of ours with a real minus sign before its amounts of money."""
+    return _NEGATIVE.sub(MINUS, text)
+
+
 def rich_text(text: str, evidence_ids: Iterable[str] = ()) -> Markup:
     """Text with bold, code, lists and links to its own evidence; everything else is escaped first."""
     known = set(evidence_ids)
@@ -155,7 +161,7 @@ def rich_text(text: str, evidence_ids: Iterable[str] = ()) -> Markup:
 
 
 def _inline(text: str, known: set[str]) -> str:
-    safe = str(escape(text))
+    safe = str(escape(signed(text)))
     safe = _CODE.sub(r"<code>\1</code>", safe)
     safe = _BOLD.sub(r"<strong>\1</strong>", safe)
     safe = _BRACKETED.sub(lambda m: m[1] if known.issuperset(_CITED.findall(m[1])) else m[0], safe)

@@ -41,6 +41,7 @@ def _templates() -> Environment:
         series_name=fmt.series_name,
         short_title=fmt.short_title,
         sigma=fmt.sigma,
+        signed=fmt.signed,
         when=fmt.when,
         words=fmt.words,
     )
