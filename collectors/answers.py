@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 from collectors.gate import clean_text
 from collectors.http import Answer
+from collectors.secret import redact
 from domain.errors import SourceError
 
 T = TypeVar("T")
 _SHOWN = 60
+_READ = 10_000
 
 
 def as_text(answer: Answer, source: str) -> str:
@@ -29,8 +31,14 @@ def as_document(answer: Answer, source: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        shown = clean_text(text, _SHOWN)
+        shown = beginning(answer)
         raise SourceError(source, f"the answer is not JSON; it starts with {shown!r}") from None
+
+
+def beginning(answer: Answer, longest: int = _SHOWN) -> str:
+    """The beginning of a body to quote in an error, without the secrets that a server may have sent back."""
+    text = answer.body[:_READ].decode("utf-8", "replace")
+    return clean_text(redact(text, answer.secrets), longest)
 
 
 def as_json(answer: Answer, source: str) -> Mapping[str, Any]:

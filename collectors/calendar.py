@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-from collectors.answers import as_text
+from collectors.answers import as_text, beginning
 from collectors.collector import NO_SAMPLES, Collected, Position
 from collectors.gate import clean_text
 from collectors.http import HttpReader
@@ -80,9 +80,10 @@ class CalendarCollector:
     def _fetch(self, now: datetime) -> tuple[list[list[Any]], tuple[str, ...]]:
         """Occurrences from a day ago until as far ahead as is remembered, the earliest first."""
         deadline = time.monotonic() + 0.8 * self._settings.deadline_seconds
-        text = as_text(self._http.get(accept="text/calendar, text/plain;q=0.5", deadline=deadline), self.name)
+        answer = self._http.get(accept="text/calendar, text/plain;q=0.5", deadline=deadline)
+        text = as_text(answer, self.name)
         if not text.lstrip().startswith("BEGIN:VCALENDAR"):
-            shown = clean_text(text, 60)
+            shown = beginning(answer)
             raise SourceError(self.name, f"the answer is no calendar; it starts with {shown!r}")
         calendar, left_out = self._parsed(text)
         until = now + timedelta(days=self._settings.ahead_days)

@@ -4,7 +4,7 @@ import base64
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -23,11 +23,15 @@ _TOO_BUSY = frozenset({429, 503})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: decompressed body and lower-case content type without parameters."""
+    """A whole answer: decompressed body and lower-case content type without parameters.
+
+    Whoever quotes from the body takes `secrets` out first: a server may send back what it was sent.
+    """
 
     status: int
     content_type: str
     body: bytes
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class HttpReader:
@@ -169,7 +173,7 @@ class HttpReader:
             finally:
                 response.close()
         content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
-        return Answer(response.status_code, content_type, body)
+        return Answer(response.status_code, content_type, body, self._secrets)
 
     def _check(self, response: httpx2.Response, *, error_bodies: bool) -> None:
         status = response.status_code

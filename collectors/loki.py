@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from collectors.answers import as_json, in_shape
+from collectors.answers import as_json, beginning, in_shape
 from collectors.collector import Collected, Position
 from collectors.gate import clean_text
 from collectors.http import Answer, HttpReader
@@ -148,7 +148,7 @@ class LokiCollector:
 
     def _lines(self, answer: Answer) -> list[LokiLine]:
         if answer.status >= 400:
-            said = clean_text(answer.body[:500].decode("utf-8", "replace"), 200)
+            said = beginning(answer, 200)
             raise SourceError(self.name, f"refused the query (HTTP {answer.status}): {said}", permanent=True)
         document = as_json(answer, self.name)
         lines = in_shape(self.name, "the answer", lambda: _read(document))
