@@ -3,12 +3,14 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from collectors.build import build_collector
+from collectors.exchange.settings import ExchangeSource
+from collectors.fills.settings import AccountSource, FillsSource
 from collectors.settings import (
     CsvSource,
     HostSource,
@@ -19,6 +21,9 @@ from collectors.settings import (
     SqlSource,
 )
 from collectors.settings_base import HttpSource, SourceBase
+from collectors.settings_derived import DerivedSettings
+from collectors.settings_equities import EquitiesSource
+from collectors.settings_json import JsonNumber, JsonSource
 from collectors.settings_logs import JournalSource, LogSource, LokiSource
 from collectors.settings_news import CalendarSource, NewsFields, NewsSource
 
@@ -34,6 +39,11 @@ KINDS: dict[str, tuple[type[BaseModel], ...]] = {
     "loki": (LokiSource,),
     "news": (NewsSource, NewsFields),
     "calendar": (CalendarSource,),
+    "exchange": (ExchangeSource,),
+    "account": (AccountSource,),
+    "fills": (FillsSource,),
+    "equities": (EquitiesSource,),
+    "json": (JsonSource, JsonNumber),
 }
 SHARED = set(HttpSource.model_fields) | {"kind"}
 
@@ -84,3 +94,13 @@ def test_every_key_says_what_it_is(kind: str) -> None:
     for model in KINDS[kind]:
         named = {name: one for name, one in model.model_fields.items() if name != "kind" or one.default}
         assert not [name for name, one in named.items() if not one.description and name != "kind"]
+
+
+def test_derived_series_are_explained_and_their_examples_work() -> None:
+    text = page("derived")
+    assert not [name for name in DerivedSettings.model_fields if f"| `{name}` |" not in text]
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    blocks = [DerivedSettings.model_validate(one) for one in tomllib.loads(example)["derived"]]
+    assert len(blocks) == 4
+    kinds = get_args(DerivedSettings.model_fields["kind"].annotation)
+    assert not [kind for kind in kinds if f"| `{kind}` |" not in text]
