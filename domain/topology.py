@@ -46,6 +46,18 @@ class Topology(BaseModel):
             parents.setdefault(edge.effect, []).append(edge.cause)
         return {effect: tuple(causes) for effect, causes in parents.items()}
 
+    def reached_from(self, start: str) -> frozenset[str]:
+        """Every component that a walk along the edges reaches from `start`."""
+        effects: dict[str, list[str]] = {}
+        for edge in self.edges:
+            effects.setdefault(edge.cause, []).append(edge.effect)
+        seen: set[str] = set()
+        front = [start]
+        while front:
+            front = [one for cause in front for one in effects.get(cause, ()) if one not in seen]
+            seen.update(front)
+        return frozenset(seen)
+
     def hops_to(self, target: str) -> Mapping[str, int]:
         """Distance in edges from each possible cause to the target; the target itself is 0."""
         parents = self.causes_of()

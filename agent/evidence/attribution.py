@@ -17,16 +17,20 @@ NOTHING = 1e-4
 
 
 def impact_of_case(
-    measured: Measured, settings: EvidenceSettings, parts: Sequence[Part] = ()
+    measured: Measured,
+    settings: EvidenceSettings,
+    parts: Sequence[Part] = (),
+    reached: frozenset[str] = frozenset(),
 ) -> tuple[Impact | None, list[str]]:
-    """Impact on the targets where they are money, else on all PnL of the window; with the series used.
+    """Impact on the targets that are money and on the PnL that the trouble can reach; and its series.
 
     Args:
         measured: the case as arrays.
         settings: of the interval.
         parts: recorded parts of PnL series.
+        reached: components that the trouble can reach; where there are neither, all PnL counts.
     """
-    rows, total = _rows_of_interest(measured)
+    rows, total = _rows_of_interest(measured, reached)
     series = [measured.window.series[i] for i in rows]
     columns = (measured.onset.column, measured.last)
     found = impact_of(series, measured.window.values[rows], columns, settings.impact_inflation, total)
@@ -36,14 +40,15 @@ def impact_of_case(
     return found, [one.name for one in series]
 
 
-def _rows_of_interest(measured: Measured) -> tuple[list[int], int | None]:
+def _rows_of_interest(measured: Measured, reached: frozenset[str]) -> tuple[list[int], int | None]:
     """Rows of PnL, and the position of the one that is the total of the others, if one is."""
     targets = [i for i in measured.targets if measured.kinds[i].name == "pnl"]
     leaves = _leaves(measured)
     totals = [i for i in targets if _parts(measured, i, leaves)]
     if totals:
         return [totals[0], *_parts(measured, totals[0], leaves)], 0
-    return (targets, None) if targets else (leaves, None)
+    near = [i for i in leaves if measured.components[i] in reached and i not in targets]
+    return [*targets, *near] or leaves, None
 
 
 def _leaves(measured: Measured) -> list[int]:

@@ -75,7 +75,7 @@ def in_words(kind: str, component: str, series: str) -> str:
     if kind not in KINDS or component.startswith("metric:"):
         return series
     noun = KINDS[kind].noun
-    told = {part for part in re.split(r"[:-]", component) if part}
+    told = {*component.split(":"), *re.split(r"[:-]", component)}
     labels = SeriesKey.parse(series).labels
     rest = [value for name, value in labels if name in TOLD_LABELS and value not in told]
     tail = f" ({', '.join(rest)})" if rest else ""
@@ -158,12 +158,9 @@ def note_impact(book: Notebook, impact: Impact, series: Sequence[str]) -> str:
     """What it cost, with the interval, and which slices it came from."""
     money = format_money(impact.amount, impact.unit)
     low, high = format_money(impact.low, impact.unit), format_money(impact.high, impact.unit)
-    rate = (
-        "" if impact.per_hour is None else f", of late {format_money(impact.per_hour, impact.unit)} per hour"
-    )
     identifier = book.note(
         "impact",
-        f"PnL is {money} against its expected path (90% interval {low} to {high}){rate}.",
+        f"PnL is {money} against its expected path (90% interval {low} to {high}){tail_of(impact)}.",
         series=tuple(series[:10]),
         value=impact.amount,
         unit=impact.unit,
@@ -183,6 +180,15 @@ def note_impact(book: Notebook, impact: Impact, series: Sequence[str]) -> str:
     return identifier
 
 
+def tail_of(impact: Impact) -> str:
+    """What to add to an amount: that it may be noise, or the rate at which it goes on."""
+    if impact.low <= 0 <= impact.high:
+        return ", within noise"
+    return (
+        "" if impact.per_hour is None else f", of late {format_money(impact.per_hour, impact.unit)} per hour"
+    )
+
+
 def _slices(parts: Sequence[ImpactPart], unit: str) -> str:
     """The largest slices by name and all others as one, so that what is read adds up."""
     shown, rest = (
@@ -198,7 +204,9 @@ def note_log(book: Notebook, finding: LogFinding) -> str:
     """That a log template burst, appeared or vanished; the template itself stays quoted."""
     what = "A new" if finding.is_new else "A known"
     level = finding.level.lower() or "log"
-    who, seen = place(finding.component), plain(finding.observed)
+    who, seen = place(finding.logger or finding.component), plain(finding.observed)
+    if finding.logger and finding.logger != finding.component:
+        who = f"{who} about {place(finding.component)}"
     due = f"{plain(finding.expected)} were" if finding.expected >= HARDLY_ANY else "hardly any was"
     if finding.g > 0:
         text = f"{what} {level} line of {who}: {seen} times where {due} to be expected."

@@ -24,6 +24,7 @@ __all__ = ["Case", "Ledger", "gather"]
 MAX_LOGS = 8
 NOTABLE = 0.1
 MAX_CHECKED = 40
+NO_CAUSE = 0.5
 
 
 def gather(case: Case, settings: EvidenceSettings) -> Ledger:
@@ -46,7 +47,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     )
     book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
     facts.note_onset(book, measured)
-    impact, money_series = impact_of_case(measured, settings, parts)
+    impact, money_series = impact_of_case(measured, settings, parts, _reached(case, ranked, none))
     if impact is not None:
         facts.note_impact(book, impact, money_series)
     signals = note_signals(book, measured, ranked, settings)
@@ -72,6 +73,14 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
         untested=len(missing),
         similar=similar,
     )
+
+
+def _reached(case: Case, ranked: Sequence[Ranked], none: float) -> frozenset[str]:
+    """Whose money the likeliest cause can touch; nobody's where the target alone is asked about."""
+    if case.target_is_symptom or none > NO_CAUSE or not ranked:
+        return frozenset()
+    start = ranked[0].component
+    return frozenset({start}) | case.topology.reached_from(start)
 
 
 def _scope(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[str, Any]:
@@ -113,6 +122,7 @@ def _log_findings(
             q_value=one.q_value,
             is_new=one.is_new,
             is_error=one.is_error,
+            logger=one.logger,
         )
         for one in told[:MAX_LOGS]
     ]

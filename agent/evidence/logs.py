@@ -29,7 +29,8 @@ SHORTEST_PART = 3
 class TemplateShift:
     """One template: counts, what was to be expected, and how surprising the difference is.
 
-    `g` is the G statistic, signed: positive where there are more lines than expected.
+    `component` is the one that it speaks of, `logger` the one that wrote it. `g` is the G statistic, signed:
+    positive where there are more lines than expected.
     """
 
     component: str
@@ -43,6 +44,7 @@ class TemplateShift:
     q_value: float
     is_new: bool
     is_error: bool
+    logger: str = ""
 
 
 def template_shifts(
@@ -72,6 +74,7 @@ def template_shifts(
             q_value=float(q[i]),
             is_new=row.count_reference == 0 and row.count_window > 0,
             is_error=is_error(row.level, row.template),
+            logger=row.component,
         )
         for i, row in enumerate(rows)
     ]

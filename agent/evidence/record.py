@@ -63,7 +63,10 @@ class ComponentRow(BaseModel):
 
 
 class LogFinding(BaseModel):
-    """A template that burst, appeared or vanished; `template` is untrusted text."""
+    """A template that burst, appeared or vanished; `template` is untrusted text.
+
+    `component` is the one that it speaks of, `logger` the one that wrote it.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -76,6 +79,7 @@ class LogFinding(BaseModel):
     q_value: float
     is_new: bool
     is_error: bool
+    logger: str = ""
     evidence_id: str | None = None
 
 

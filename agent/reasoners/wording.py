@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from agent.evidence.facts import in_words
+from agent.evidence.facts import in_words, tail_of
 from agent.evidence.figures import clock, span
 from agent.evidence.record import Ledger
 from agent.places import listed, place
@@ -84,7 +84,8 @@ def candidates(investigation: Investigation) -> str:
         return f"None of {weighed} known causes fits a component that moved."
     fits = listed([f"{one.title} ({percent(one.confidence)})" for one in named])
     rest = next((one.confidence for one in investigation.hypotheses if one.cause == "unknown"), 0.0)
-    return f"Of {weighed} known causes {len(named)} fit: {fits}. Something else: {percent(rest)}."
+    verb = "fits" if len(named) == 1 else "fit"
+    return f"Of {weighed} known causes {len(named)} {verb}: {fits}. Something else: {percent(rest)}."
 
 
 def weighing(hypothesis: Hypothesis, ledger: Ledger) -> str:
@@ -140,9 +141,8 @@ def determination(investigation: Investigation) -> str:
     if rival is not None:
         text += f" Next: {rival.title} ({percent(rival.confidence)})."
     if first.separating_check:
-        text += (
-            f" To tell them apart: {first.separating_check}{_split_of_money(ledger, first.separating_check)}"
-        )
+        aim = "To tell them apart" if rival is not None else "To make sure"
+        text += f" {aim}: {first.separating_check}{_split_of_money(ledger, first.separating_check)}"
     return text
 
 
@@ -191,16 +191,23 @@ def summary(investigation: Investigation) -> str:
 
 def _money(ledger: Ledger) -> str:
     since = f"since {clock(ledger.onset)} UTC"
-    where = f" on {place(ledger.target_component)}" if ledger.target_component else ""
     impact = ledger.impact
+    where = _whose(ledger)
     if impact is None:
         return f"No PnL impact can be computed; {ledger.significant} series moved {since}{where}."
     low, high = format_money(impact.low, impact.unit), format_money(impact.high, impact.unit)
     amount = format_money(impact.amount, impact.unit)
-    rate = (
-        "" if impact.per_hour is None else f", of late {format_money(impact.per_hour, impact.unit)} per hour"
-    )
-    return f"{amount} against expectation {since}{where} (90% interval {low} to {high}){rate}."
+    return f"{amount} against expectation {since}{where} (90% interval {low} to {high}){tail_of(impact)}."
+
+
+def _whose(ledger: Ledger) -> str:
+    """Whose money it is: one strategy's, or the desk's."""
+    names = {part.value for part in ledger.impact.by if part.label == "strategy"} if ledger.impact else set()
+    if len(names) == 1:
+        return f" on {place(f'strategy:{names.pop()}')}"
+    if names:
+        return " on the desk"
+    return f" on {place(ledger.target_component)}" if ledger.target_component else ""
 
 
 def _verdict(investigation: Investigation) -> str:
