@@ -30,12 +30,16 @@ class Watchdog:
     Args:
         seconds: until the cut.
         stream: the connection in use, where one was opened earlier and is kept.
+
+    Attributes:
+        connected: whether a connection was opened since; else a kept one was used.
     """
 
     def __init__(self, seconds: float, stream: Any = None) -> None:
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
         self.stream = stream
+        self.connected = False
         self._late = False
 
     def __enter__(self) -> Self:
@@ -50,7 +54,7 @@ class Watchdog:
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Called by the transport at every step; keeps hold of the newest layer of the connection."""
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-            self.stream = info["return_value"]
+            self.stream, self.connected = info["return_value"], True
             if self._late:
                 self._cut()
 

@@ -95,6 +95,7 @@ class VenueSession:
         self._monotonic = monotonic
         self._client: httpx2.Client | None = None
         self._streams: dict[str, Any] = {}
+        self._connected_anew = True
 
     def request(  # noqa: PLR0913, PLR0917 - the signature is that of `requests`
         self,
@@ -114,7 +115,7 @@ class VenueSession:
         refused: SourceError | None = None
         for address in self._addresses(parts.hostname or "", parts.port, parts.scheme, shown):
             try:
-                return self._send(method, httpx2.URL(url), address, data, headers or {}, shown)
+                return self._send_again(method, httpx2.URL(url), address, data, headers or {}, shown)
             except httpx2.ConnectError as error:
                 refused = self._error(f"cannot connect to {parts.netloc}: {error}")
             except httpx2.TimeoutException:
@@ -142,6 +143,24 @@ class VenueSession:
                 raise self._error(f"{host} {refusal}", permanent=True)
         return addresses
 
+    def _send_again(
+        self,
+        method: str,
+        url: httpx2.URL,
+        address: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        shown: str,
+    ) -> Reply:
+        """Send once more where a kept connection had just been closed: the request was never looked at."""
+        try:
+            return self._send(method, url, address, data, headers, shown)
+        except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+            if self._connected_anew or method != "GET" or self._monotonic() >= self.deadline:
+                raise
+            self.close()
+            return self._send(method, url, address, data, headers, shown)
+
     def _send(
         self,
         method: str,
@@ -165,8 +184,10 @@ class VenueSession:
                 extensions={"sni_hostname": url.host, "trace": watchdog.trace},
                 timeout=httpx2.Timeout(min(left, LONGEST_STALL_S)),
             )
-            response = client.send(request, stream=True)
-            self._streams = {address: watchdog.stream}
+            try:
+                response = client.send(request, stream=True)
+            finally:
+                self._streams, self._connected_anew = {address: watchdog.stream}, watchdog.connected
             try:
                 self.last_headers, self.last_status = response.headers, response.status_code
                 self._check(response, shown)

@@ -1,6 +1,7 @@
 """Market data of a venue: ccxt's real client over real sockets."""
 
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -158,7 +159,7 @@ def test_bars_older_than_the_backfill_are_left(venue: FakeVenue) -> None:
     settle=st.floats(0, 20),
 )
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_value_of_a_bar_that_still_forms_is_ever_stored(
     venue: FakeVenue, seconds: float, ahead: float, settle: float
@@ -445,3 +446,24 @@ def test_nothing_of_a_request_is_logged(venue: FakeVenue, caplog: pytest.LogCapt
         read(collector(venue))
     assert "symbol=" not in caplog.text
     assert "Request" not in caplog.text
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_opened_anew(venue: FakeVenue) -> None:
+    configured = settings(venue, symbols=[BTC])
+    one = Venue(configured, configured.symbols)
+    deadline = time.monotonic() + 20
+    one.markets(deadline)
+    once: list[str] = []
+    answer = venue.server.respond
+
+    def reset_kept(connection: socket.socket, head: str) -> None:
+        """Answer and stay open; the next request on this connection meets a reset."""
+        answer(connection, head)
+        once.append(head)
+        connection.recv(65_536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+    venue.server.respond = reset_kept
+    for _ in range(3):
+        assert one.call("the ticker", "fetch_ticker", BTC, deadline=deadline)["last"]
+    assert len(once) == 3
