@@ -85,4 +85,6 @@ def _raw(rule: Rule, episode: Episode) -> dict[str, object]:
     raw["surprise"] = round(peak.surprise, 4)
     raw["peak_at"] = peak.at.isoformat()
     raw["cells"] = episode.cells
+    if episode.reason is not None:
+        raw["ended_because"] = episode.reason
     return raw

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
+
+from detectors.settling import Level
+
+EndReason = Literal["recovered", "new_normal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Episode:
-    """An anomaly in the making; `ended` is None while it is open."""
+    """An anomaly in the making; `ended` is None while it is open, `reason` says why it ended."""
 
     onset: datetime
     first: Finding
@@ -48,6 +52,9 @@ class Episode:
     quiet: int = 0
     ended: datetime | None = None
     changed: bool = True
+    since_peak: int = 0
+    level: Level | None = None
+    reason: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,13 @@ class Patience:
         quiet_steps: normal cells that end an episode.
         refractory: silence after an episode for anything weaker.
         merge: a return within this time continues the old episode.
+        settled: cells at one level (or without a new peak) that make it the new normal.
     """
 
     quiet_steps: int
     refractory: timedelta
     merge: timedelta
+    settled: int = 24
 
 
 @dataclass(slots=True)
@@ -109,8 +118,17 @@ class Episodes:
             return
         episode.quiet += 1
         if episode.quiet >= self.patience.quiet_steps:
-            episode.ended = episode.last
-            episode.changed = True
+            self._end(episode, "recovered")
+
+    def settle(self, row: int) -> None:
+        """What was unusual has become usual; ends an open episode."""
+        episode = self.latest.get(row)
+        if episode is not None and episode.ended is None:
+            self._end(episode, "new_normal")
+
+    @staticmethod
+    def _end(episode: Episode, reason: EndReason) -> None:
+        episode.ended, episode.reason, episode.changed = episode.last, reason, True
 
     def changed(self) -> list[tuple[int, Episode]]:
         """Episodes that are new, grew or ended since the last call.
@@ -136,8 +154,11 @@ class Episodes:
         episode.quiet = 0
         episode.last = max(episode.last, finding.until)
         if episode.ended is not None:
-            episode.ended = None
-            episode.changed = True
+            episode.ended, episode.reason, episode.changed = None, None, True
+            episode.since_peak = 0
+            if episode.level is not None:
+                episode.level.reopen()
+        episode.since_peak += 1
         if finding.surprise > episode.peak.surprise:
-            episode.peak = finding
+            episode.peak, episode.since_peak = finding, 0
             episode.changed = True

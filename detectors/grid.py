@@ -124,7 +124,8 @@ class Grid:
         bound = discoveries(
             p_value(column.surprise)[np.isfinite(column.surprise)], self.settings.false_discovery_rate
         )
-        scene = Scene(window, t, where, values, column, monitor, moment, ordinal, bound, live)
+        season = monitor.expected(moment)
+        scene = Scene(window, t, where, values, column, monitor, moment, ordinal, season, bound, live)
         for watch in self.state.watches:
             if watch.rule.name in self.failures:
                 continue

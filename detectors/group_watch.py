@@ -11,7 +11,7 @@ from detectors.pca import Axes, fit_axes, pca_scores
 from detectors.scene import Scene
 from detectors.settings import DetectionSettings
 from detectors.tail import Tail
-from detectors.watch import patience
+from detectors.watch import REMEMBERED, patience
 from domain.rule import Rule
 from domain.series import FloatArray, SeriesKey
 
@@ -117,13 +117,28 @@ class GroupWatch:
             if not judged[g]:
                 continue
             finding = self._finding(g, scene, (ratio[g], surprise[g], needed[g]), contributions[g])
-            if alarm[g]:
+            if alarm[g] and not self._known(g, finding):
                 started[g] = self.episodes.alarm(g, finding, finding.at)
+                self._settle(g)
             elif stay[g]:
                 self.episodes.stay(g, finding)
+                self._settle(g)
             else:
                 self.episodes.calm(g)
         self._budget.spend(started, surprise)
+
+    def _known(self, g: int, finding: Finding) -> bool:
+        """Whether a pattern no stranger than one that has become usual comes up again."""
+        episode = self.episodes.latest.get(g)
+        if episode is None or episode.reason != "new_normal" or finding.at - episode.last > REMEMBERED:
+            return False
+        return finding.surprise <= episode.peak.surprise
+
+    def _settle(self, g: int) -> None:
+        """A pattern that stays without growing becomes usual."""
+        episode = self.episodes.latest.get(g)
+        if episode is not None and episode.since_peak >= self.episodes.patience.settled:
+            self.episodes.settle(g)
 
     def _finding(
         self, g: int, scene: Scene, judged: tuple[float, float, float], contribution: FloatArray

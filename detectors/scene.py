@@ -25,6 +25,7 @@ class Scene:
         monitor: the monitor after this column.
         moment: the column's place in the day.
         ordinal: columns since the epoch.
+        season: shape (n_state,), seasonal baseline of the column, NaN where unknown.
         bound: p-value that the Benjamini-Hochberg procedure accepts across all series of this column.
         live: whether anomalies of this column may be raised.
     """
@@ -37,6 +38,7 @@ class Scene:
     monitor: Monitor
     moment: Moment
     ordinal: int
+    season: FloatArray
     bound: float
     live: bool
 
@@ -51,6 +53,11 @@ class Scene:
         if (places < 0).any():
             taken[places < 0] = np.nan
         return taken
+
+    def season_of(self, row: int) -> float | None:
+        """Seasonal baseline of one row of the state, None where unknown."""
+        value = float(self.season[row])
+        return value if np.isfinite(value) else None
 
     def of(self, rows: RowArray) -> Column:
         """The monitor's verdict on some rows."""

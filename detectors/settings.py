@@ -15,6 +15,8 @@ class DetectionSettings(BaseModel):
         false_discovery_rate: share of false finds accepted among the series of one cycle
             (Benjamini-Hochberg); binds where there are many series.
         refractory_seconds: after an anomaly only a stronger one raises a new anomaly for so long.
+        settled_seconds: an anomaly whose series has stayed at one new level for so long ends: the level is
+            the new normal.
         quiet_steps: grid cells back inside the expected band that end an anomaly.
         timezone: zone in which the time of day and the day of the week are read.
         holidays: days that behave like a Sunday.
@@ -29,6 +31,9 @@ class DetectionSettings(BaseModel):
     min_points: int = Field(default=50, ge=10, le=10_000, description="Points before a series is judged.")
     false_discovery_rate: float = Field(default=0.1, gt=0, le=1, description="Across series, per cycle.")
     refractory_seconds: int = Field(default=14_400, ge=0, description="Silence after an anomaly.")
+    settled_seconds: int = Field(
+        default=7_200, ge=60, description="Time at one new level that makes it the new normal."
+    )
     quiet_steps: int = Field(default=3, ge=1, le=1_000, description="Normal cells that end an anomaly.")
     timezone: str = Field(default="UTC", description="Zone of the daily and weekly pattern.")
     holidays: tuple[date, ...] = Field(default=(), description="Days that behave like a Sunday.")

@@ -21,6 +21,7 @@ from domain.series import BoolArray, FloatArray, IntArray
 from domain.timestamps import from_microseconds
 
 STRONGEST = 3
+LEAST_JOINT_WEIGHT = 6.0
 CADENCE_ROWS = 32
 USUAL_STEP_S = 300.0
 JOINT = "neighbours"
@@ -99,7 +100,7 @@ class Tables:
         self._place = np.arange(max([*widths, STRONGEST])) < np.array(widths)[:, None]
         self._first = np.cumsum([0, *widths[:-1]])
         self._strongest = np.minimum(np.array(widths), STRONGEST)
-        self._joint_weight = 1.0 + np.array(widths, dtype=np.float64)
+        self._joint_weight = np.maximum(1.0 + np.array(widths, dtype=np.float64), LEAST_JOINT_WEIGHT)
         self._table = np.repeat(np.arange(n), widths)
         if max(widths, default=1) > 1:
             self._monitor.company(np.repeat(np.array(widths, dtype=np.float64), widths))

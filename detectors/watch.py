@@ -10,10 +10,11 @@ from detectors.budget import AlarmBudget, discoveries
 from detectors.episodes import Episode, Episodes, Finding, Patience
 from detectors.judged import Judged, alarmed, calibrated
 from detectors.methods import METHODS, View
-from detectors.monitor import STATISTICS
+from detectors.monitor import FROZEN, MEAN_TO_SIGMA, STATISTICS
 from detectors.scene import RowArray, Scene
 from detectors.scored import Scored
 from detectors.settings import DetectionSettings
+from detectors.settling import Level
 from detectors.surprise import p_value
 from detectors.tail import Tail
 from domain.rule import Rule
@@ -24,6 +25,11 @@ MERGE_CELLS = 12
 UNCALIBRATED = frozenset({"combined", "stale", "frozen", "threshold"})
 WINDOWLESS = frozenset({"combined", "stale", "threshold", "seasonal"})
 STATELESS = frozenset({"changepoint", "stale", "frozen", "threshold"})
+LEVELLED = frozenset(
+    {"combined", "zscore", "robust_zscore", "iqr", "range", "residual", "seasonal", "isolation_forest"}
+)
+FRESH_INNOVATION = 2.0
+REMEMBERED = timedelta(days=2)
 DEFAULT_THRESHOLDS = {"stale": 3.0, "changepoint": 5.0}
 
 
@@ -40,6 +46,7 @@ def patience(settings: DetectionSettings, step_s: int) -> Patience:
         settings.quiet_steps,
         timedelta(seconds=settings.refractory_seconds),
         timedelta(seconds=MERGE_CELLS * step_s),
+        max(round(settings.settled_seconds / step_s), MERGE_CELLS),
     )
 
 
@@ -96,9 +103,13 @@ class Watch:
         alarm = judged.alarm & (ripe | (self.rule.method in {"threshold", "stale"}))
         self._streak = np.where(judged.stay, self._streak + 1, 0)
         started = np.zeros(len(self.rows), dtype=bool)
-        for i in np.flatnonzero(alarm):
-            started[i] = self._raise(int(i), judged, scene, x)
+        for i in np.flatnonzero(alarm).tolist():
+            if self._lingers(i, scene, x):
+                alarm[i] = False
+            else:
+                started[i] = self._raise(i, judged, scene, x)
         self._follow(judged, alarm, scene, x)
+        self._settle(scene, x)
         self._budget.spend(started, judged.surprise)
 
     def _view(self, scene: Scene, x: FloatArray) -> View:
@@ -108,7 +119,7 @@ class Watch:
             baseline=x[:, None] if windowless else scene.baseline(self.rows, self.rule.window_size),
             x=x,
             column=scene.of(self.rows),
-            season=scene.monitor.expected(scene.moment)[self.rows],
+            season=scene.season[self.rows],
             wide=scene.monitor.state["wide"][self.rows],
             gap=np.where(scene.monitor.points[self.rows] > 0, self._gap, np.nan),
             usual_gap=self._usual_gap,
@@ -165,13 +176,44 @@ class Watch:
         if judged.since[i] >= 0:
             back = int(judged.since[i])
         onset = scene.window.time_at(scene.t - max(back, 0))
-        return self.episodes.alarm(i, self._finding(i, judged, scene, x), onset)
+        started = self.episodes.alarm(i, self._finding(i, judged, scene, x), onset)
+        if started and self.rule.method in LEVELLED and np.isfinite(x[i]):
+            row = int(self.rows[i])
+            state, season = scene.monitor.state, scene.season_of(row)
+            usual = float(state["slow"][row] + state["origin"][row]) if season is None else season
+            spread = MEAN_TO_SIGMA * float(state["wide"][row])
+            self.episodes.latest[i].level = Level.at(float(x[i]), usual, season, spread)
+        return started
+
+    def _lingers(self, i: int, scene: Scene, x: FloatArray) -> bool:
+        """Whether a score is unusual only because of what has been: the value itself is ordinary again."""
+        episode = self.episodes.latest.get(i)
+        if episode is None or episode.level is None or not np.isfinite(x[i]):
+            return False
+        if scene.window.time_at(scene.t) - episode.last > REMEMBERED:
+            return False
+        row = int(self.rows[i])
+        if self.rule.method == "combined":
+            column = scene.column
+            if column.leading[row] == FROZEN or column.parts[0, row] >= FRESH_INNOVATION:
+                return False
+        return episode.level.is_back(float(x[i]), scene.season_of(row))
+
+    def _settle(self, scene: Scene, x: FloatArray) -> None:
+        """Follow the level of open episodes and end those that have settled."""
+        for i in self.episodes.open_rows():
+            level = self.episodes.latest[i].level
+            if level is None or not np.isfinite(x[i]):
+                continue
+            level.take(float(x[i]), scene.season_of(int(self.rows[i])))
+            if level.settle(self.episodes.patience.settled):
+                self.episodes.settle(i)
 
     def _follow(self, judged: Judged, alarm: BoolArray, scene: Scene, x: FloatArray) -> None:
         for i in self.episodes.open_rows():
             if alarm[i]:
                 continue
-            if judged.stay[i]:
+            if judged.stay[i] and not self._lingers(i, scene, x):
                 self.episodes.stay(i, self._finding(i, judged, scene, x))
             elif np.isfinite(judged.score[i]):
                 self.episodes.calm(i)
