@@ -122,7 +122,10 @@ class Questions:
         lines = [f"*Open incidents:* {', '.join(counts) if counts else 'none'}"]
         sources = self.doors.service.sources()
         troubled = [one for one in sources if one.status not in {"ok", "warming_up"}]
-        lines.append(f"*Sources:* {len(sources) - len(troubled)} of {len(sources)} well")
+        well = (
+            f"{len(sources) - len(troubled)} of {len(sources)} well" if sources else "none; data are pushed"
+        )
+        lines.append(f"*Sources:* {well}")
         lines += [f"• {mrkdwn(one.name, 100)}: {one.status}" for one in troubled[:10]]
         last = self.doors.stores.cycles.last("done")
         if last is not None and last.finished_at is not None:

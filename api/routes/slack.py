@@ -1,15 +1,15 @@
 """What Slack sends: signed, kept, answered at once; what it asks for is done beside."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import structlog
+from anyio import fail_after, to_thread
 from fastapi import APIRouter, Request, Response
 
 from alerts.slack.inbound import Inbound, Road, Unreadable, read_body
 from alerts.slack.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, verify
-from api.doors import Door, errors
+from api.doors import Door, Doors, errors
 from api.json_body import SafeJSONResponse
 from api.problem import HttpProblem
 
@@ -43,22 +43,22 @@ class SlackDoor(Protocol):
 @router.post("/events", responses={**errors(400, 413), **_SIGNED}, openapi_extra=_BODY)
 async def events(door: Door, request: Request) -> Response:
     """Messages and mentions, by the Events API."""
-    return await _taken("events", door.service.real_now().timestamp(), request)
+    return await _taken("events", door, request)
 
 
 @router.post("/interactions", responses={**errors(400, 413), **_SIGNED}, openapi_extra=_FORM)
 async def interactions(door: Door, request: Request) -> Response:
     """Buttons and windows."""
-    return await _taken("interactions", door.service.real_now().timestamp(), request)
+    return await _taken("interactions", door, request)
 
 
 @router.post("/commands", responses={**errors(400, 413), **_SIGNED}, openapi_extra=_FORM)
 async def commands(door: Door, request: Request) -> Response:
     """The slash command."""
-    return await _taken("commands", door.service.real_now().timestamp(), request)
+    return await _taken("commands", door, request)
 
 
-async def _taken(road: Road, now: float, request: Request) -> Response:
+async def _taken(road: Road, door: Doors, request: Request) -> Response:
     slack: SlackDoor | None = getattr(request.app.state, "slack", None)
     body = await request.body()
     try:
@@ -67,7 +67,7 @@ async def _taken(road: Road, now: float, request: Request) -> Response:
             request.headers.getlist(TIMESTAMP_HEADER),
             request.headers.getlist(SIGNATURE_HEADER),
             body,
-            now,
+            door.service.real_now().timestamp(),
         )
         inbound = read_body(road, body)
     except BadSignature as error:
@@ -80,7 +80,10 @@ async def _taken(road: Road, now: float, request: Request) -> Response:
     if inbound.said is None or slack is None:
         return Response(status_code=200)
     try:
-        answer = await asyncio.wait_for(asyncio.to_thread(slack.take, inbound), KEEP_SECONDS)
+        with fail_after(KEEP_SECONDS):
+            answer = await to_thread.run_sync(
+                slack.take, inbound, limiter=door.patience, abandon_on_cancel=True
+            )
     except TimeoutError:
         raise HttpProblem(503, "This could not be kept in time.", headers={"Retry-After": "1"}) from None
     return Response(status_code=200) if answer is None else SafeJSONResponse(dict(answer))
