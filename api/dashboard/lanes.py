@@ -7,7 +7,7 @@ import numpy as np
 
 from api.dashboard.svg import Lane, Mark, Region
 from api.stores import Stores
-from domain.anomaly import SEVERITIES, Anomaly
+from domain.anomaly import SEVERITIES, Anomaly, Expected
 from domain.event import Event
 from domain.series import FloatArray, IntArray, Series, floor_to_step
 from domain.timestamps import to_microseconds
@@ -127,8 +127,17 @@ def _band(
         last = len(values)
         if one.ended_at is not None:
             last = max(0, int((one.ended_at - start).total_seconds() // step))
-        low[first:last] = float(finite.min()) if one.expected.low is None else one.expected.low
-        high[first:last] = float(finite.max()) if one.expected.high is None else one.expected.high
+        low[first:last], high[first:last] = _edges(one.expected, finite)
+    return low, high
+
+
+def _edges(expected: Expected, finite: FloatArray) -> tuple[float, float]:
+    """Both edges of what was expected; an open side reaches to the data's edge, or beyond the other side."""
+    low, high = expected.low, expected.high
+    if low is None:
+        low = min([float(finite.min())] + ([high] if high is not None else []))
+    if high is None:
+        high = max(float(finite.max()), low)
     return low, high
 
 

@@ -49,7 +49,8 @@ def _waterfall(impact: Impact, dimension: str) -> Waterfall:
     if abs(rest) >= 0.005:
         steps.append(Step("unexplained", fmt.amount(rest, impact.unit), ""))
         amounts.append(rest)
-    steps.append(Step("total", fmt.amount(impact.amount, impact.unit), ""))
+    if len(steps) > 1:
+        steps.append(Step("total", fmt.amount(impact.amount, impact.unit), ""))
     return Waterfall(dimension, steps, _drawn(steps, amounts, impact.amount))
 
 
@@ -58,7 +59,7 @@ def _drawn(steps: Sequence[Step], amounts: Sequence[float], total: float) -> Mar
     for amount in amounts:
         edges.append((at, at + amount))
         at += amount
-    edges = [*edges[1:], (0.0, total)]
+    edges = [*edges[1:], *([(0.0, total)] if len(steps) > 1 else [])]
     low, high = min(min(edge) for edge in edges), max(max(edge) for edge in edges)
     scale = (_WIDTH - 4) / ((high - low) or 1.0)
     bars = "".join(
