@@ -125,6 +125,15 @@ class ExchangeSource(VenueSource):
             raise ValueError("names a symbol twice")
         return symbols
 
+    @property
+    def stale_after(self) -> float | None:
+        """Three cells, or three bars where those are longer: a bar is news only once it is over."""
+        usual = super().stale_after
+        if self.stale_after_seconds or usual is None or self.timeframe is None:
+            return usual
+        seconds = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[self.timeframe[-1]]
+        return max(usual, 3.0 * seconds * int(self.timeframe[:-1]))
+
     @model_validator(mode="after")
     def _has_room_for_new_bars(self) -> Self:
         if max(self.volume_bars, self.volatility_bars) + 10 > self.page_bars:

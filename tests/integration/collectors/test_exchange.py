@@ -407,6 +407,12 @@ def test_an_unknown_venue_or_timeframe_is_said_in_one_line(venue: FakeVenue) -> 
         read(collector(venue, symbols=[BTC], timeframe="7m", feeds=["bars"]))
 
 
+def test_a_bar_that_is_longer_than_a_cell_is_not_stale_before_the_next_one(venue: FakeVenue) -> None:
+    assert settings(venue, timeframe="1h").stale_after == 3 * 3_600
+    assert settings(venue).stale_after == 900
+    assert settings(venue, timeframe="1h", stale_after_seconds=60).stale_after == 60
+
+
 def test_bars_of_another_width_have_a_grid_of_their_own(venue: FakeVenue) -> None:
     pages = read(collector(venue, symbols=[BTC], feeds=["bars"], timeframe="1h", backfill_hours=5))
     steps = {one.key.metric: one.step_s for page in pages for one in page.samples.series}
