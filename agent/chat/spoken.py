@@ -32,6 +32,8 @@ _VERDICT = re.compile(
     r"|\bnothing to worry\b|\bseverity (?:is |of )?(?:now )?(?:none|low|medium|high|critical)\b",
     re.IGNORECASE,
 )
+# So many words in a row of a text from outside are a quotation, and must stand as one.
+LONGEST_ECHO = 5
 _OUTSIDE = ("template", "quoted", "last_error", "comment")
 
 
@@ -69,6 +71,11 @@ class Ground:
     def outside(self) -> str:
         """The texts from outside, as one lower-case line."""
         return _flat(" ".join(text for one in self.calls for text in _outside_texts(one.result)))
+
+    @cached_property
+    def outside_words(self) -> str:
+        """The texts from outside as words alone."""
+        return " ".join(_words(self.outside))
 
     @cached_property
     def written(self) -> str:
@@ -157,11 +164,20 @@ def _overstepping(sentence: str, ground: Ground) -> bool:
     verdict = _VERDICT.search(spoken)
     if verdict is not None and _flat(verdict[0]) not in ground.flat:
         return True
+    if any(run in ground.outside_words for run in _runs(spoken)):
+        return True
     odd = [one for one in _WORD.findall(spoken) if any(c.isdigit() for c in one) or one.isupper()]
-    words = ground.words
-    return any(
-        one.lower() in ground.outside and not {one.lower(), *one.lower().split("-")} & words for one in odd
-    )
+    return any(one.lower() in ground.outside and one.lower() not in ground.words for one in odd)
+
+
+def _runs(text: str) -> list[str]:
+    """Every few words in a row, as they would stand in another text."""
+    words = _words(text)
+    return [" ".join(words[i : i + LONGEST_ECHO]) for i in range(len(words) - LONGEST_ECHO + 1)]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def _quote(match: re.Match[str], ground: Ground) -> str:

@@ -177,7 +177,9 @@ def _obedient(reading: Reading, number: int, body: Mapping[str, Any]) -> Turn:
         return Turn(as_text(obedient(reading)))
     whole = _plain(reading)
     if whole.tools:
-        return replace(whole, tools=(*whole.tools, *_ORDERED)) if reading.chat.orders else whole
+        return whole
+    if reading.chat.orders and reading.chat.tools and not reading.chat.errors:
+        return Turn(tools=_ORDERED, finish="tool_calls")
     said = " ".join(reading.chat.orders) or "Nothing was ordered"
     return Turn(f"As told: {said}. {_OBEYED} {whole.text}")
 
