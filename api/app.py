@@ -45,6 +45,7 @@ from api.service_port import AnalystService
 from api.settings import ServerSettings, TokenSettings
 from api.stores import Stores
 from api.tool_port import DeskTools
+from domain.errors import AnalystError
 
 _ROUTERS = (
     ingest,
@@ -95,6 +96,7 @@ def create_app(
     """
     settings = settings or ServerSettings()
     doors = _doors(service, stores, settings, TokenBook(tokens), hooks or HookSettings())
+    doors.book.on_change = _rotations(doors)
     mcp_door = McpDoor(tools, _version(), _auditor(doors))
     app = FastAPI(
         title="LLM Analyst",
@@ -134,6 +136,19 @@ def _doors(
         hooks,
         SecretBook(hooks),
     )
+
+
+def _rotations(doors: Doors) -> Callable[[str], None]:
+    """Puts it on record that a token was changed, without ever standing in the way of its use."""
+
+    def changed(name: str) -> None:
+        _log.warning("token.changed", name=name)
+        try:
+            doors.audit_as("token file", "token.changed", name)
+        except AnalystError as error:
+            _log.warning("audit.failed", action="token.changed", error=str(error))
+
+    return changed
 
 
 def _auditor(doors: Doors) -> Callable[[str, str, str, Any], None]:

@@ -5,7 +5,7 @@ import hmac
 import ipaddress
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,7 @@ class TokenBook:
         self._tokens = tuple(tokens)
         self._files: dict[str, tuple[int, bytes]] = {}
         self._page_key = secrets.token_bytes(32)
+        self.on_change: Callable[[str], None] = lambda _name: None
         self._fixed = {token.name: _fixed_digest(token) for token in tokens if token.file is None}
         for _ in self._records():
             pass
@@ -91,20 +92,26 @@ class TokenBook:
 
     def _records(self) -> list[_Record]:
         return [
-            _Record(
-                token.name, token.role, self._fixed.get(token.name) or self._file_digest(token.file or "")
-            )
+            _Record(token.name, token.role, self._fixed.get(token.name) or self._file_digest(token))
             for token in self._tokens
         ]
 
-    def _file_digest(self, path: str) -> bytes:
+    def _file_digest(self, token: TokenSettings) -> bytes:
+        path = token.file or ""
+        known = self._files.get(path)
         try:
             changed = Path(path).stat().st_mtime_ns
-            if self._files.get(path, (0, b""))[0] != changed:
+            if known is None or known[0] != changed:
                 self._files[path] = (changed, _digest(Path(path).read_bytes().strip(), path))
         except OSError as error:
-            if path not in self._files:
+            if known is None:
                 raise ConfigurationError("tokens", f"{path} cannot be read: {error.strerror}") from None
+        except ConfigurationError:
+            # A file that is being written keeps the token that was good before.
+            if known is None:
+                raise
+        if known is not None and known[1] != self._files[path][1]:
+            self.on_change(token.name)
         return self._files[path][1]
 
 

@@ -11,9 +11,11 @@ router = APIRouter(prefix="/api/v1/cycles", tags=["cycles"], route_class=StrictR
 
 
 @router.post("", responses=errors(409))
-async def run_cycle(door: Door, _caller: Operator) -> Cycle:
+async def run_cycle(door: Door, caller: Operator) -> Cycle:
     """Run a detection cycle now, or join the one that is running; answers when it has ended."""
-    return await door.patiently(door.service.run_cycle)
+    cycle = await door.patiently(door.service.run_cycle)
+    await door.patiently(lambda: door.audit(caller, "cycle.asked", str(cycle.id)))
+    return cycle
 
 
 @router.get("", responses=errors())

@@ -1,5 +1,6 @@
 """Diagnoses: start an investigation, read what it found, tick its actions, judge it."""
 
+import re
 import time
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import PlainTextResponse
 
+from api.auth import Caller
 from api.doors import Door, Doors, Operator, Reader, errors
 from api.feedback import Verdict, give, withdraw
 from api.idempotency import Idempotent, bytes_digest, replayed
@@ -23,6 +25,7 @@ DiagnosisId = Annotated[str, Path(max_length=200)]
 _ENDED = {"done", "failed", "cancelled"}
 _POLL_SECONDS = 0.05
 MAX_WAIT_SECONDS = 60
+_QUALITY = re.compile(r"[01](\.\d{0,3})?")
 
 
 class Investigation(BaseModel):
@@ -78,7 +81,7 @@ async def start_diagnosis(
     """Start an investigation, or join the one that an equal request started."""
     digest = bytes_digest(body.model_dump_json().encode())
     once = Idempotent(door, caller.name, "diagnoses", idempotency_key, digest)
-    return await door.patiently(lambda: replayed(once, lambda: _started(once, body, wait)))
+    return await door.patiently(lambda: replayed(once, lambda: _started(once, caller, body, wait)))
 
 
 @router.get("", responses=errors())
@@ -103,7 +106,7 @@ def list_diagnoses(
 def get_diagnosis(door: Door, _caller: Reader, request: Request, diagnosis_id: DiagnosisId) -> Response:
     """One diagnosis; with `Accept: text/markdown` or `.md` behind its id its report."""
     diagnosis = door.stores.diagnoses.get(diagnosis_id.removesuffix(".md"))
-    if diagnosis_id.endswith(".md") or "text/markdown" in request.headers.get("accept", ""):
+    if diagnosis_id.endswith(".md") or wants_markdown(request.headers.get("accept", "")):
         return PlainTextResponse(diagnosis_report(diagnosis), media_type="text/markdown")
     return SafeJSONResponse(diagnosis)
 
@@ -156,9 +159,24 @@ def start(door: Doors, body: Investigation, key: str | None = None) -> str:
     return door.flights.join(digest, lambda: door.service.diagnose(_request_of(door, body), key).id)
 
 
-def _started(once: Idempotent, body: Investigation, wait: float) -> Response:
+def wants_markdown(accept: str) -> bool:
+    """Whether an Accept header names Markdown, and nothing else that it likes better."""
+    found: dict[str, float] = {}
+    for one in accept.lower().split(","):
+        media, *parameters = (part.strip() for part in one.split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        found[media] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
+    json = max((found.get(media, 0.0) for media in ("application/json", "application/*")), default=0.0)
+    markdown = found.get("text/markdown", 0.0)
+    return markdown > 0 and markdown >= json
+
+
+def _started(once: Idempotent, caller: Caller, body: Investigation, wait: float) -> Response:
     door, deadline = once.door, time.monotonic() + wait
+    began = door.service.now()
     diagnosis = door.stores.diagnoses.get(start(door, body, once.place if once.key else None))
+    if diagnosis.timestamp >= began:
+        door.audit(caller, "diagnosis.started", diagnosis.id, (None, body.model_dump(mode="json")))
     while diagnosis.status not in _ENDED and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         diagnosis = door.stores.diagnoses.get(diagnosis.id)

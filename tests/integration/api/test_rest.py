@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from api_desk import LATENCY, NOW, PNL, Desk, anomaly, running_desk, token_settings
 
+from api.settings import TokenSettings
 from db.detections import CycleWriter
 from db.records import IncidentPlan
 from domain.cycle import SourceHealth
@@ -205,6 +206,75 @@ def test_a_diagnosis_is_started_waited_for_and_read(desk: Desk) -> None:
     assert "Hedges fill late" in report.text
     assert report.text == desk.client.get(f"/diagnoses/{found['id']}.md").text
     assert [one["id"] for one in get(desk, "diagnoses", q="gateway")["items"]] == [found["id"], "D-1"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/markdown", "text/markdown"),
+        ("text/markdown, */*;q=0.1", "text/markdown"),
+        ("text/html, text/markdown;q=0.9, */*;q=0.1", "text/markdown"),
+        ("application/json, text/markdown;q=0", "application/json"),
+        ("application/json, text/markdown;q=0.5", "application/json"),
+        ("text/markdown;q=nan", "application/json"),
+        ("*/*", "application/json"),
+        ("", "application/json"),
+        (";;,,;q=", "application/json"),
+    ],
+)
+def test_a_report_is_given_to_who_likes_it_best(desk: Desk, accept: str, kind: str) -> None:
+    answer = desk.client.get("/api/v1/diagnoses/D-1", headers={"Accept": accept})
+    assert answer.headers["content-type"].partition(";")[0] == kind
+
+
+def test_whatever_changes_something_stands_in_the_audit_log(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("the-first-token-0123")
+    tokens = [TokenSettings(name="boss", role="admin", file=str(file))]
+    with running_desk(tmp_path, tokens=tokens) as desk:
+
+        def call(method: str, path: str, body: Any = None, token: str = "the-first-token-0123") -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            return desk.client.request(method, f"/api/v1/{path}", json=body, headers=headers).status_code
+
+        assert call("POST", "rules", RULE) == 201
+        assert call("PUT", "rules/late", {**RULE, "threshold": 7.0}) == 200
+        assert call("DELETE", "rules/late") == 204
+        assert call("PATCH", "incidents/I-1", {"snoozed_until": "2026-03-02T00:00:00Z"}) == 200
+        assert call("POST", "anomalies/A-1/feedback", {"verdict": "true_positive"}) == 201
+        assert call("DELETE", "anomalies/A-1/feedback") == 204
+        assert call("POST", "diagnoses/D-1/feedback", {"verdict": "correct"}) == 201
+        assert call("DELETE", "diagnoses/D-1/feedback") == 204
+        assert call("PATCH", "diagnoses/D-1/actions/1", {"done": True}) == 200
+        assert call("POST", "diagnoses?wait=5", {"anomaly_id": "A-2"}) == 200
+        assert call("POST", "diagnoses/D-1/cancel") == 200
+        assert call("POST", "cycles") == 200
+        assert call("POST", "demo/incidents", {"kind": "venue_latency"}) == 202
+        file.write_text("short")
+        assert call("GET", "rules") == 200
+        file.write_text("the-second-token-4567")
+        assert call("GET", "rules") == 401
+        assert call("GET", "rules", token="the-second-token-4567") == 200
+        entries = desk.stores.audit.list(limit=100).items[::-1]
+        assert [(one.action, one.actor) for one in entries] == [
+            ("rule.changed", "boss"),
+            ("rule.changed", "boss"),
+            ("rule.changed", "boss"),
+            ("incident.changed", "boss"),
+            ("feedback.given", "boss"),
+            ("feedback.withdrawn", "boss"),
+            ("feedback.given", "boss"),
+            ("feedback.withdrawn", "boss"),
+            ("action.done", "boss"),
+            ("diagnosis.started", "boss"),
+            ("diagnosis.cancelled", "boss"),
+            ("cycle.asked", "boss"),
+            ("demo.incident", "boss"),
+            ("token.changed", "token file"),
+        ]
+        assert (entries[1].before["threshold"], entries[1].after["threshold"]) == (None, 7.0)
+        assert desk.stores.audit.verify().first_bad is None
+        assert "token-0123" not in str(entries)
 
 
 def test_a_request_that_the_service_cannot_use_names_the_field(desk: Desk) -> None:
