@@ -4,7 +4,8 @@
 
 CASES is a folder of data sets, each a folder of case folders. Labels are read from each case's meta.json
 here and nowhere else: `ground_truth_component` (a name, a list of names of which any counts, or `none`),
-`fault_type` and `impact_usd`. Intervals are 90 % percentile intervals over 2,000 bootstrap samples of cases.
+`fault_type` and `impact_usd`. `ece_of_perfect_calibration` is the error (median and 95 % quantile) that as many cases would
+show if every confidence were true. Intervals are 90 % percentile intervals over 2,000 bootstrap samples of cases.
 """
 
 import argparse
@@ -111,6 +112,14 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], bins: 
     )
 
 
+def luck(confidence: Sequence[float]) -> tuple[float, float]:
+    """Median and 95 % quantile of the calibration error that so few cases show where stated is true."""
+    stated = np.asarray(confidence)
+    rng = np.random.default_rng(0)
+    drawn = [calibration_error(stated, rng.random(len(stated)) < stated) for _ in range(RESAMPLES // 4)]
+    return float(np.median(drawn)), float(np.quantile(drawn, 0.95))
+
+
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """One line per data set and per fault kind."""
     groups: dict[str, list[Outcome]] = defaultdict(list)
@@ -141,6 +150,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         row: dict[str, Any] = {
             "brier": float(np.mean((np.array(stated) - np.array(right)) ** 2)),
             "ece": calibration_error(stated, right),
+            "ece_of_perfect_calibration": luck(stated),
             "cpu_mean": float(np.mean([one.seconds for one in chosen])),
             "cpu_max": max(one.seconds for one in chosen),
         }

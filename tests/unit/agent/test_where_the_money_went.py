@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_desk import incident
 
-from agent.evidence.case import Case
+from agent.evidence.case import Case, LogSummary
 from agent.evidence.factors import set_apart
 from agent.evidence.ledger import gather
 from agent.evidence.settings import EvidenceSettings
@@ -183,3 +183,43 @@ def test_a_check_that_asks_for_a_split_names_the_fact_that_holds_it(recorded: bo
     assert bool(split) == recorded
     assert "Split PnL" in check
     assert (f"That split is [{split[0]}]" if recorded else "No fees, funding or fills are held") in text
+
+
+def test_an_incident_costs_what_its_cause_can_reach_and_not_the_target_alone() -> None:
+    case = incident("connection_pool_exhaustion", 2)
+    told = {part.value for part in impact_of(case).by if part.label == "strategy"}
+    assert len(told) == 5
+    alone = impact_of(dataclasses.replace(case, target_is_symptom=True))
+    assert {part.value for part in alone.by if part.label == "strategy"} == {"arb"}
+    assert impact_of(case).amount < alone.amount < 0
+
+
+def test_a_cause_in_one_strategy_costs_that_strategy() -> None:
+    case = incident("fat_finger", 2)
+    told = {part.value for part in impact_of(case).by if part.label == "strategy"}
+    assert told == {"maker"}
+
+
+def test_an_amount_that_may_be_zero_is_called_noise_and_has_no_rate() -> None:
+    case = incident("venue_gateway_latency", 1)
+    values = case.window.values.copy()
+    for i, one in enumerate(case.window.series):
+        if one.key.metric == "pnl":
+            values[i] = np.random.default_rng(i).normal(40, 10, case.window.n_steps)
+    window = Window(case.window.series, case.window.step_s, case.window.start, values)
+    ledger = gather(dataclasses.replace(case, window=window, onset=case.start), EvidenceSettings())
+    (fact,) = [one for one in ledger.evidence if one.kind == "impact"]
+    assert ledger.impact is not None
+    assert ledger.impact.low < 0 < ledger.impact.high
+    assert fact.statement.endswith("within noise.")
+    assert "per hour" not in fact.statement
+
+
+def test_a_line_about_another_component_says_who_wrote_it() -> None:
+    case = incident("funding_shock", 1)
+    line = LogSummary("strategy:carry", "WARN", "funding on bybit outside model range", 30, 20, 0, 1200)
+    ledger = gather(dataclasses.replace(case, logs=(line,)), EvidenceSettings())
+    (found,) = ledger.logs
+    assert (found.logger, found.component) == ("strategy:carry", "market:bybit:ETH")
+    (fact,) = [one for one in ledger.evidence if one.kind == "log_template"]
+    assert "of strategy carry about ETH on bybit" in fact.statement
