@@ -4,8 +4,9 @@
 
 CASES is a folder of data sets, each a folder of case folders. Labels are read from each case's meta.json
 here and nowhere else: `ground_truth_component` (a name, a list of names of which any counts, or `none`),
-`fault_type` and `impact_usd`. `ece_of_perfect_calibration` is the error (median and 95 % quantile) that as many cases would
-show if every confidence were true. Intervals are 90 % percentile intervals over 2,000 bootstrap samples of cases.
+`fault_type` and `impact_usd`. `ece_of_perfect_calibration` is the error (median and 95 % quantile) that as
+many cases would show if every confidence were true. Intervals are 90 % percentile intervals over 2,000
+bootstrap samples of cases.
 """
 
 import argparse
@@ -116,7 +117,10 @@ def luck(confidence: Sequence[float]) -> tuple[float, float]:
     """Median and 95 % quantile of the calibration error that so few cases show where stated is true."""
     stated = np.asarray(confidence)
     rng = np.random.default_rng(0)
-    drawn = [calibration_error(stated, rng.random(len(stated)) < stated) for _ in range(RESAMPLES // 4)]
+    drawn = [
+        calibration_error(stated.tolist(), (rng.random(len(stated)) < stated).tolist())
+        for _ in range(RESAMPLES // 4)
+    ]
     return float(np.median(drawn)), float(np.quantile(drawn, 0.95))
 
 
