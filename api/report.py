@@ -185,7 +185,10 @@ def _impact(impact: Impact | None) -> str:
     if impact is None:
         return "unknown"
     low, high = format_money(impact.low, impact.unit), format_money(impact.high, impact.unit)
-    return f"{format_money(impact.amount, impact.unit)} (90 %: {low} to {high})"
+    rate = (
+        "" if impact.per_hour is None else f", of late {format_money(impact.per_hour, impact.unit)} per hour"
+    )
+    return f"{format_money(impact.amount, impact.unit)} (90 %: {low} to {high}){rate}"
 
 
 def _reasoner(diagnosis: Diagnosis) -> str:

@@ -96,7 +96,11 @@ def ordered(incidents: Sequence[Incident], sort: Sort, likeness: Mapping[str, Li
 
 
 def _amount(one: Incident) -> float:
-    return one.impact.amount if one.impact else 0.0
+    """What it loses per hour while it goes on, else what it has cost."""
+    if one.impact is None:
+        return 0.0
+    goes_on = one.ended_at is None and one.impact.per_hour is not None
+    return one.impact.per_hour or 0.0 if goes_on else one.impact.amount
 
 
 def leads_of(door: Doors, incidents: Sequence[Incident]) -> dict[str, Anomaly]:

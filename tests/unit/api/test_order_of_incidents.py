@@ -1,0 +1,24 @@
+"""Open incidents stand in the order of what they go on to cost per hour."""
+
+from api_desk import NOW
+
+from api.dashboard.incident_list import ordered
+from domain.incident import Incident
+from domain.money import Impact
+
+
+def _incident(name: str, amount: float, per_hour: float | None, *, over: bool = False) -> Incident:
+    impact = Impact(amount=amount, low=amount - 1, high=amount + 1, per_hour=per_hour)
+    ended = NOW if over else None
+    return Incident(id=name, title=name, severity="high", started_at=NOW, ended_at=ended, impact=impact)
+
+
+def test_the_dearest_per_hour_comes_first_whatever_the_others_have_cost_so_far() -> None:
+    slow = _incident("I-1", -50_000, -1_000)
+    fast = _incident("I-2", -4_000, -40_000)
+    done = _incident("I-3", -9_000, -90_000, over=True)
+    unknown = _incident("I-4", -2_000, None)
+    none = Incident(id="I-5", title="I-5", severity="high", started_at=NOW)
+    for sort in ("impact", "severity"):
+        found = [one.id for one in ordered([none, slow, unknown, done, fast], sort, {})]
+        assert found == ["I-2", "I-3", "I-4", "I-1", "I-5"]
