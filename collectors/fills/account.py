@@ -152,7 +152,11 @@ class AccountCollector:
 
     def _value(self, symbol: str, low: int, deadline: float) -> None:
         """Closes of bars as marks at the end of each cell."""
-        name, width = timeframe_within(self._venue.client.timeframes or {}, self._settings.step)
+        try:
+            name, width = timeframe_within(self._venue.client.timeframes or {}, self._settings.step)
+        except ValueError:
+            # Some venues have no bars: positions are then valued at the last fill.
+            return
         moment = Moment(self._clocks.over_ms(1), self._clocks.venue_ms())
         begin = low - low % width - width
         for _ in range(_MOST_PAGES):
