@@ -44,6 +44,8 @@ _SYSTEM: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
     ("connections", "*connections*", "resource_exhaustion", "up"),
     ("feed-age", "*feed_age*", "stale_feed", "up"),
     ("feed-messages", "*feed_messages*", "stale_feed", "down"),
+    ("clock", "*clock*", "level_shift", "both"),
+    ("mismatch", "*mismatch*", "level_shift", "both"),
     ("feed-gaps", "*_gaps*", "stale_feed", "up"),
     ("feed-duplicates", "*duplicate*", "stale_feed", "up"),
     ("orders", "orders", "silent_strategy", "down"),
@@ -76,6 +78,15 @@ _LINES: tuple[Rule, ...] = (
         direction="up",
         anomaly_type="log_novelty",
         severity_thresholds=SeverityThresholds(low=1, medium=2, high=3, critical=4),
+    ),
+    # A count of nothing that repeats is surprising sooner than any statistic of its size.
+    Rule(
+        name="no-orders",
+        metric="orders*",
+        method="frozen",
+        threshold=2.5,
+        anomaly_type="silent_strategy",
+        severity_thresholds=SeverityThresholds(low=2.5, medium=2.5, high=6, critical=12),
     ),
     # A template that does not come again is no silence.
     Rule(

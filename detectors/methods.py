@@ -79,6 +79,8 @@ def _threshold(view: View) -> Scored:
 def _stale(view: View) -> Scored:
     score = stale_scores(view.gap, view.usual_gap)
     nothing = np.full(len(view.x), np.nan)
+    # It began with the first missing cell, not with the one that made it certain.
+    view.kept["since"] = np.where(np.isfinite(view.gap), view.gap - 1, -1).astype(np.int64)
     return Scored(score, nothing, nothing, nothing, "longest ordinary gap")
 
 
@@ -91,6 +93,7 @@ def _frozen(view: View) -> Scored:
     score = frozen_scores(run, longest, share)
     nothing = np.full(len(view.x), np.nan)
     usable = np.isfinite(view.x) & (same.shape[1] - run >= RECENT)
+    view.kept["since"] = np.maximum(run - 1, 0).astype(np.int64)
     return Scored(np.where(usable, score, np.nan), nothing, nothing, nothing, "longest run of equal values")
 
 
