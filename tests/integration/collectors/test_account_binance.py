@@ -122,7 +122,15 @@ ANSWERS: dict[str, object] = {
         for k in range(20, -1, -1)
     ],
     "/fapi/v3/account": {
-        "assets": [{"asset": "USDT", "walletBalance": "123", "availableBalance": "100"}],
+        "assets": [
+            {
+                "asset": "USDT",
+                "walletBalance": "123",
+                "marginBalance": "123",
+                "availableBalance": "100",
+                "initialMargin": "23",
+            }
+        ],
         "positions": [],
     },
 }
