@@ -159,7 +159,7 @@ def _guard(app: FastAPI, doors: Doors) -> None:
     """Wrap the guards around the app; the last one added is the first one asked."""
     settings = doors.settings
     ingest_limits = dict.fromkeys(
-        ("/api/v1/samples", "/api/v1/events", "/api/v1/infer"), settings.max_ingest_bytes
+        ("/api/v1/samples", "/api/v1/events", "/api/v1/infer", "/hooks/"), settings.max_ingest_bytes
     )
     app.add_middleware(BodyGuard, settings=settings, limits=ingest_limits)
     app.add_middleware(

@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_SECURITY_HEADERS: Mapping[bytes, bytes] = {
+SECURITY_HEADERS: Mapping[bytes, bytes] = {
     b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -51,7 +51,7 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message.get("headers", ())}
-                missing = [pair for pair in _SECURITY_HEADERS.items() if pair[0] not in given]
+                missing = [pair for pair in SECURITY_HEADERS.items() if pair[0] not in given]
                 message = {**message, "headers": [*message.get("headers", ()), *missing]}
             await send(message)
 

@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.auth import check_bind
+from api.gatekeeper import SECURITY_HEADERS
 from api.live import LiveFeed
+from api.problem import MEDIA_TYPE, HttpProblem
 from api.settings import ServerSettings, TokenSettings
 from domain.errors import ConfigurationError
 
@@ -39,6 +41,24 @@ class DeadlineProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP in the shape of all our errors; the parser's words stay with us."""
+        del msg
+        problem = HttpProblem(400, "This is not a request that HTTP/1.1 knows.").response()
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"connection", b"close"),
+            *SECURITY_HEADERS.items(),
+        ]
+        headers.append((b"content-length", str(len(problem.body)).encode()))
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(problem.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -1,7 +1,7 @@
 """Which of the desk's series an alert of another product is about."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from api.hooks.alerts import ForeignAlert
 from domain.series import Series
@@ -21,25 +21,29 @@ def affected_metrics(
     that metric the series count that share all labels they have in common. An alert that names none is about
     the desk's outcome metric, where possible of the strategy, venue or symbol that it names.
     """
+    by_metric: dict[str, list[Series]] = {}
+    for one in known:
+        by_metric.setdefault(one.key.metric, []).append(one)
+    # The longest name is the most precise one.
+    stems = sorted(((_stem(metric), metric) for metric in by_metric), key=lambda it: (-len(it[0]), it[1]))
     found: dict[str, None] = {}
     for alert in alerts:
-        metric = _named(alert, {one.key.metric for one in known})
-        rows = [one for one in known if one.key.metric == (metric or outcome)]
+        rows = by_metric.get(_named(alert, by_metric.keys(), stems) or outcome, [])
         sharing = [one for one in rows if _shares(one, alert.labels)]
         found |= dict.fromkeys(one.name for one in (sharing or rows))
     return tuple(found)[:MAX_METRICS]
 
 
-def _named(alert: ForeignAlert, metrics: set[str]) -> str | None:
+def _named(
+    alert: ForeignAlert, metrics: Collection[str], stems: Sequence[tuple[Sequence[str], str]]
+) -> str | None:
     for label in _METRIC_LABELS:
         if alert.labels.get(label) in metrics:
             return alert.labels[label]
     if alert.name in metrics:
         return alert.name
     said = _words(alert.name)
-    fitting = [metric for metric in sorted(metrics) if _within(_stem(metric), said)]
-    # The longest name is the most precise one.
-    return max(fitting, key=lambda metric: len(_stem(metric)), default=None)
+    return next((metric for stem, metric in stems if _within(stem, said)), None)
 
 
 def _stem(metric: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Slow and broken clients are let go; the server lives on and leaves when told."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -140,6 +141,22 @@ def test_nonsense_is_refused_or_closed_and_the_server_lives(running: _Running, n
     # A long header that arrives in one piece is read in one piece.
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200"))
     assert b"hello" in running.answer(OK)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHo st: localhost\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_in_the_one_shape(running: _Running, nonsense: bytes) -> None:
+    head, _, body = running.answer(nonsense).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"content-type: application/problem+json" in head
+    assert b"default-src 'none'" in head
+    assert json.loads(body)["status"] == 400
 
 
 def test_five_hundred_dropped_connections_do_no_harm(running: _Running) -> None:
