@@ -1,5 +1,6 @@
 """The list of incidents: what is wrong, how much it costs, why, without a click."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from domain.series import Window
 Sort = Literal["newest", "impact", "severity"]
 _SPARK_SPAN = timedelta(hours=6)
 _NONE = Likeness()
+_AND_MORE = re.compile(r" and (\d+) more$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,10 @@ def row_of(door: Doors, incident: Incident, known: Known, held: Window, now: dat
         id=incident.id,
         severity=incident.severity,
         metric=lead.affected_metrics[0] if lead else incident.title,
-        others=max(len(incident.anomaly_ids) - 1, 0),
+        others=_others(incident),
         spark=_spark(held, lead, now) if lead else Markup(""),
         impact=fmt.money(incident.impact),
-        sigma=fmt.sigma(lead.z_score if lead else None),
+        sigma=fmt.sigma(_effect(lead, diagnosis)),
         began=incident.started_at,
         age=fmt.duration((incident.ended_at or now) - incident.started_at),
         cause=cause_words(diagnosis),
@@ -138,6 +140,25 @@ def row_of(door: Doors, incident: Incident, known: Known, held: Window, now: dat
         like=known.likeness[incident.id].words,
         stale=stale_words(door, lead.data_sources) if lead else "",
     )
+
+
+def _others(incident: Incident) -> int:
+    """How many other series moved: as its title says, which counts series and not anomalies."""
+    told = _AND_MORE.search(incident.title)
+    return int(told[1]) if told else 0
+
+
+def _effect(lead: Anomaly | None, diagnosis: Diagnosis | None) -> float | None:
+    """How far the leading series moved: as the diagnosis says, else as its detector did."""
+    if lead is None:
+        return None
+    facts = diagnosis.evidence if diagnosis is not None else ()
+    told = (
+        one.effect_size
+        for one in facts
+        if one.kind == "shift" and one.series[:1] == lead.affected_metrics[:1]
+    )
+    return next((effect for effect in told if effect is not None), lead.z_score)
 
 
 def _state_words(door: Doors, incident: Incident, changes: Sequence[AuditEntry], now: datetime) -> str:

@@ -1,8 +1,10 @@
 """Open incidents stand in the order of what they go on to cost per hour."""
 
-from api_desk import NOW
+from api_desk import NOW, anomaly, finished
 
-from api.dashboard.incident_list import ordered
+from api.dashboard.incident_list import _effect, _others, ordered
+from domain.diagnosis import Diagnosis
+from domain.evidence import Evidence, TimeWindow
 from domain.incident import Incident
 from domain.money import Impact
 
@@ -22,3 +24,22 @@ def test_the_dearest_per_hour_comes_first_whatever_the_others_have_cost_so_far()
     for sort in ("impact", "severity"):
         found = [one.id for one in ordered([none, slow, unknown, done, fast], sort, {})]
         assert found == ["I-2", "I-3", "I-4", "I-1", "I-5"]
+
+
+def test_a_row_counts_series_as_its_title_does_and_takes_its_sigma_from_the_diagnosis() -> None:
+    one = _incident("I-1", -1, None).model_copy(update={"title": "sudden loss: pnl and 12 more"})
+    assert _others(one) == 12
+    assert _others(one.model_copy(update={"title": "sudden loss: pnl"})) == 0
+    lead = anomaly()
+    told = finished(Diagnosis(id="D-1", timestamp=NOW, start_time=NOW, end_time=NOW))
+    fact = Evidence(
+        id="E9",
+        kind="shift",
+        series=lead.affected_metrics,
+        statement="x",
+        effect_size=-7.5,
+        window=TimeWindow(start=NOW, end=NOW),
+    )
+    assert _effect(lead, told.model_copy(update={"evidence": (fact,)})) == -7.5
+    assert _effect(lead, None) == lead.z_score
+    assert _effect(None, None) is None
