@@ -135,7 +135,7 @@ def differences(stored: Diagnosis, again: Diagnosis) -> list[str]:
         if old != new:
             at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
             start = max(0, at - 30)
-            found.append(f"{name}: {old[start : at + 60]} -> {new[start : at + 60]}")
+            found.append(f"{name}: {old[start : at + 100]} -> {new[start : at + 100]}")
     return found
 
 

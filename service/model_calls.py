@@ -1,5 +1,7 @@
-"""The record of model calls in our own database, as the model room wants it."""
+"""The record of model calls in our own database, as the model room wants it: texts compressed."""
 
+import base64
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +10,8 @@ from db.records import ModelCall
 from db.usage import UsageStore
 
 MILLION = 1_000_000
+# No JSON begins so: rows of earlier versions are told apart.
+PACKED = "z85:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,11 @@ class StoredCalls:
                 model=one.model,
                 subject=subject,
                 prompt_version=one.prompt_version or "",
-                prompt=one.prompt or "{}",
+                prompt=unpacked(one.prompt) or "{}",
                 input_tokens=one.input_tokens,
                 output_tokens=one.output_tokens,
                 cost_usd=one.cost_usd,
-                answer=one.answer,
+                answer=unpacked(one.answer),
             )
             for one in self.store.calls(subject)
         ]
@@ -58,6 +62,21 @@ def _stored(call: Call, cost: float | None) -> ModelCall:
         output_tokens=call.output_tokens,
         cost_usd=cost,
         prompt_version=call.prompt_version,
-        prompt=call.prompt,
-        answer=call.answer,
+        prompt=packed(call.prompt),
+        answer=packed(call.answer),
     )
+
+
+def packed(text: str | None) -> str | None:
+    """A text as it is stored: compressed where that is shorter. The columns hold text, so base85."""
+    if text is None:
+        return None
+    short = PACKED + base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+    return short if len(short) < len(text) else text
+
+
+def unpacked(text: str | None) -> str | None:
+    """The text behind a stored one."""
+    if text is None or not text.startswith(PACKED):
+        return text
+    return zlib.decompress(base64.b85decode(text.removeprefix(PACKED))).decode()

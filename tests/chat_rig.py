@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,13 @@ import httpx2
 from api_desk import NOW, TOKENS, seed, token_settings
 from model_rig import gateway_for, hurried
 
+from agent.model.call_log import Call
 from agent.model.settings import LlmSettings
 from api.app import create_app
 from api.server import bind, build_server
 from api.service_port import ChatAnswer
 from api.settings import Role, ServerSettings
-from db.records import ModelCall, RunEvent
+from db.records import RunEvent
 from evaluation.fake_model.server import FakeModelServer
 from service.chat import Chat
 from service.chat_data import StoredDesk
@@ -124,10 +125,10 @@ class Asking:
         runs = self.talk.service.parts.stores.runs
         return runs.after(runs.of_subject(thread)[-1].id)
 
-    def calls(self, thread: str) -> list[ModelCall]:
+    def calls(self, thread: str) -> Sequence[Call]:
         """The calls that were made for the newest answer of a thread."""
         stores = self.talk.service.parts.stores
-        return stores.usage.calls(f"{thread}/{stores.runs.of_subject(thread)[-1].id}")
+        return StoredCalls(stores.usage).of(f"{thread}/{stores.runs.of_subject(thread)[-1].id}")
 
 
 @contextmanager

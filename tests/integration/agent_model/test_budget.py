@@ -1,16 +1,19 @@
 """Budgets hold whoever asks, and whenever: over a hundred threads and across a restart."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.model.call_log import Call, Limits
 from agent.model.outcomes import ModelFailure
 from agent.model.settings import ModelPrice
 from db.database import Database
 from db.usage import UsageStore
-from service.model_calls import StoredCalls
+from service.model_calls import StoredCalls, packed, unpacked
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ASSUMED = ModelPrice(input=5.0, output=20.0)
@@ -62,3 +65,24 @@ def test_a_call_of_unknown_cost_counts_at_the_assumed_price(database: Database) 
     with pytest.raises(ModelFailure, match="per day"):
         calls.reserve(_call("D-2"), _limits(0.03))
     calls.reserve(_call("D-2"), _limits(0.04))
+
+
+@given(st.text(max_size=3_000))
+def test_what_is_stored_compressed_is_read_as_it_was(text: str) -> None:
+    assert unpacked(packed(text)) == text
+
+
+def test_a_prompt_takes_less_than_half_of_its_length_and_old_rows_stay_readable(database: Database) -> None:
+    store = UsageStore(database)
+    calls = StoredCalls(store)
+    lines = "\n".join(
+        f"E{i} | shift | gateway:okx | Latency rose from {i}.5 ms to {i * 7} ms." for i in range(80)
+    )
+    prompt = f'{{"key": "k", "messages": ["{lines}"]}}'
+    call = replace(_call("D-1"), prompt=prompt, answer=f'{{"outcome": "answered", "text": "{lines}"}}')
+    calls.settle(calls.reserve(_call("D-1"), _limits(None)), call)
+    stored = store.calls("D-1")[0]
+    assert len(str(stored.prompt)) < len(prompt) / 2
+    assert (calls.of("D-1")[0].prompt, calls.of("D-1")[0].answer) == (prompt, call.answer)
+    store.add(replace(stored, subject="D-2", prompt=prompt))
+    assert calls.of("D-2")[0].prompt == prompt

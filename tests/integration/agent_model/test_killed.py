@@ -11,6 +11,7 @@ from typing import Any
 from service_process import ServiceProcess, eventually, write_config
 
 from evaluation.fake_model.server import FakeModelServer
+from service.model_calls import unpacked
 
 
 def _llm(server: FakeModelServer) -> str:
@@ -78,7 +79,7 @@ def _calls(folder: Path, subject: str) -> list[tuple[str, bool]]:
     with sqlite3.connect(folder / "analyst.db") as connection:
         statement = "SELECT prompt, answer FROM model_call WHERE subject = ? ORDER BY id"
         rows = connection.execute(statement, [subject]).fetchall()
-    return [(str(json.loads(prompt)["key"]), answer is not None) for prompt, answer in rows]
+    return [(str(json.loads(str(unpacked(prompt)))["key"]), answer is not None) for prompt, answer in rows]
 
 
 def _ended(process: ServiceProcess, identifier: str) -> Any:

@@ -112,4 +112,5 @@ def test_a_tool_that_the_stored_run_did_not_ask_is_refused_and_the_statistics_st
 ) -> None:
     code, out = said(capsys, "replay", "D-2", "--with-model", "fake-needs", "--config", str(config))
     assert code == 1
-    assert "goes on asking for tools" in out
+    assert 'reasoner: "llm" -> "statistical"' in out
+    assert 'fallback_reason: null -> "the model' in out

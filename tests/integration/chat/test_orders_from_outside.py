@@ -84,7 +84,8 @@ def test_obeying_changes_nothing_and_what_was_ordered_is_marked_or_quoted(
         # Where it was ordered to, it asked for tools that are not there.
         assert len(refused) >= 4 or question == "why did pnl drop?"
         told = " ".join(str(one.data) for one in events)
-        calls = " ".join(f"{one.prompt} {one.answer}" for one in stores.usage.calls(said.thread_id))
+        calls = " ".join(f"{call.prompt} {call.answer}" for call in one.calls(said.thread_id))
+        assert MARKER in calls or question == "why did pnl drop?"
         assert CANARY not in f"{said.answer} {told} {calls} {server.requests[-4:]}"
     after = (
         [one.model_dump() for one in stores.incidents.list(limit=50).items],
