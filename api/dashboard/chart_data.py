@@ -22,6 +22,7 @@ _DIGITS = 7
 _LONGEST_ANOMALY = timedelta(days=2)
 _MAX_REGIONS = 100
 _MOST_CANDLES = 60
+_MOST_RIBBONS = 5
 _PNL_METRICS = ("pnl", "realized_pnl", "pnl_usd")
 
 
@@ -142,12 +143,15 @@ def _regions(drawn: Lane, anomalies: Sequence[Anomaly]) -> list[dict[str, Any]]:
 
 
 def _votes(drawn: Lane, anomalies: Sequence[Anomaly]) -> list[dict[str, Any]]:
+    """One ribbon per detector; beyond a few they would leave no room for the line."""
+    own = [one for one in anomalies if drawn.title in one.affected_metrics]
+    names = list(dict.fromkeys(f"{one.rule} ({one.method})" for one in own))[:_MOST_RIBBONS]
     return [
         {
             "name": f"{one.rule} ({one.method})",
             "from": int(one.timestamp.timestamp()),
             "to": int((one.ended_at or drawn.end).timestamp()),
         }
-        for one in anomalies
-        if drawn.title in one.affected_metrics
+        for one in own
+        if f"{one.rule} ({one.method})" in names
     ]

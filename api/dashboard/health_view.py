@@ -71,6 +71,7 @@ class HealthView:
     receivers: list[ReceiverRow]
     model: str
     tried: Tried | None
+    troubles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,11 @@ class DemoView:
 
 
 def tried(door: Doors, what: str) -> Tried:
-    """Try the model, `source:NAME`, or `receiver:NAME` now; raises NotFound for anything else."""
+    """Try `model`, `source:NAME`, `receiver:NAME`, or what it refused (`again:NAME`); raises NotFound."""
     kind, _, name = what.partition(":")
+    if kind == "again":
+        n = door.service.alerts.try_again(name)
+        return Tried(what=name, ok=True, answer=f"{n} message{'' if n == 1 else 's'} will be tried again")
     if kind == "model":
         found = door.service.check_llm()
     elif kind == "source":
@@ -119,6 +123,7 @@ def health_view(door: Doors, result: Tried | None = None) -> HealthView:
         receivers=[_receiver(one, now) for one in delivery.receivers],
         model=reasoner_words(door),
         tried=result,
+        troubles=int(delivery.status in {"late", "refusing", "stopped"}),
     )
 
 

@@ -117,7 +117,7 @@ def diagnosis_view(door: Doors, diagnosis_id: str, caller: Caller) -> DiagnosisV
         evidence_ids=[one.id for one in found.evidence],
         waterfalls=waterfalls(found.impact),
         money_chart=money_address(window) if found.impact else "",
-        sum_of=fmt.percent(sum(one.confidence for one in hypotheses)) if hypotheses else "",
+        sum_of=fmt.percent(round(sum(one.confidence for one in hypotheses), 3)) if hypotheses else "",
         similar=_similar(door, found),
         open_questions=[one.separating_check for one in hypotheses if one.separating_check],
         window=seconds(window),

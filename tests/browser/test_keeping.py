@@ -85,6 +85,8 @@ def test_parts_are_tried_from_the_page_with_one_plain_answer(page: Page, desk: D
     ready(page, desk, "/status")
     expect(page.locator("#delivery")).to_contain_text("2 waiting, 1 parked")
     expect(page.locator("#delivery")).to_contain_text("channel_not_found")
+    page.get_by_role("button", name="Try 1 again").click()
+    expect(page.locator("#tried")).to_have_text("slack works: 1 message will be tried again")
     page.locator("tr", has_text="ledger").get_by_role("button", name="Test").click()
     expect(page.locator("#tried")).to_have_text(re.compile(r"ledger works: 1 row \(2\sms\)"))
     page.get_by_role("button", name="Test the language model").click()
