@@ -220,7 +220,8 @@ def test_it_starts_without_a_graph_runtime_sql_or_a_web_server(tmp_path: Path) -
         "from service.commands.root_cause import root_cause\n"
         "assert 'numpy' not in sys.modules\n"
         f"root_cause([__import__('pathlib').Path({str(case)!r})])\n"
-        "heavy = {'langgraph', 'sqlalchemy', 'sqlmodel', 'fastapi', 'openai', 'langchain', 'sklearn'}\n"
+        "heavy = {'langgraph', 'langchain', 'sqlalchemy', 'sqlmodel', 'psycopg', 'fastapi', 'starlette',"
+        " 'uvicorn', 'jinja2', 'openai', 'sklearn'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
