@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from detectors.describe import anomaly_of
 from detectors.grid import Grid, State, watch_for
 from detectors.monitor import Monitor
-from detectors.seasonal import Calendar, slots_for
+from detectors.seasonal import calendar_for, slots_for
 from detectors.settings import DetectionSettings
 from domain.anomaly import Anomaly
 from domain.cycle import DetectorState
-from domain.errors import DetectorError
 from domain.rule import Rule
 from domain.series import Window
 
@@ -53,17 +51,16 @@ class DetectionEngine:
         self._rules = tuple(rule for rule in rules if rule.enabled)
         self._settings = settings
         self._grids: dict[int, Grid] = {}
-        try:
-            self._zone = ZoneInfo(settings.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise DetectorError("seasonal", f"timezone {settings.timezone!r} does not exist") from error
+        calendar_for(settings, 1)
 
     def _grid(self, step_s: int) -> Grid:
         if step_s not in self._grids:
             slots = slots_for(step_s)
-            calendar = Calendar(self._zone, frozenset(self._settings.holidays), slots)
+            calendar = calendar_for(self._settings, slots)
             watches = [watch_for(rule, self._settings, step_s) for rule in self._rules]
-            self._grids[step_s] = Grid(step_s, calendar, self._settings, State(Monitor(slots), watches))
+            self._grids[step_s] = Grid(
+                step_s, calendar, self._settings, State(Monitor(slots, 86_400 / step_s), watches)
+            )
         return self._grids[step_s]
 
     def learn(self, history: Window) -> None:

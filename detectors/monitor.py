@@ -84,11 +84,11 @@ class _Look:
 class Monitor:
     """Scores columns of a growing set of series; see `step`."""
 
-    def __init__(self, n_slots: int) -> None:
+    def __init__(self, n_slots: int, cells_per_day: float = 288.0) -> None:
         self._n = 0
         self._norm: FloatArray | None = None
         self._gain, self._most = np.zeros(0), np.zeros(0)
-        self.table = SeasonalTable(n_slots)
+        self.table = SeasonalTable(n_slots, cells_per_day)
         self._tails = Tail.empty((len(STATISTICS), 0))
         self._final = Tail.empty((0,))
         self._recurrence = Recurrence()

@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from detectors.scored import Scored
+from detectors.settings import DetectionSettings, Session
+from domain.errors import DetectorError
 from domain.series import BoolArray, FloatArray, IntArray
 
 MOST_SLOTS = 48
 MEMORY = 40.0
 REACH = 4.0
 WINSOR = 4.0
+QUARTERS = 4
+WEEKS_KEPT = 10
+PRIOR_WEEKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +26,13 @@ class Moment:
     """Where an instant lies: slot of the day, share of the way to the next slot, day off or not.
 
     Either one instant for all series, or arrays of shape (n_series,) where each series has its own.
+    `weekday` (0 = Monday) is given where baselines may tell the days of the week apart.
     """
 
     slot: int | IntArray
     share: float | FloatArray
     off: bool | IntArray
+    weekday: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +43,13 @@ class Calendar:
         zone: the zone of the daily pattern.
         holidays: further days off.
         slots: slots per day.
+        sessions: trading hours; where there are any, all time outside them counts as off, whatever the day.
     """
 
     zone: ZoneInfo
     holidays: frozenset[date]
     slots: int
+    sessions: tuple[Session, ...] = ()
 
     def moment(self, instant: datetime) -> Moment:
         """The place of an instant in its local day (so a clock change moves no pattern)."""
@@ -48,8 +57,28 @@ class Calendar:
         seconds = local.hour * 3_600 + local.minute * 60 + local.second
         place = seconds * self.slots / 86_400
         slot = int(place)
-        off = local.weekday() >= 5 or local.date() in self.holidays
-        return Moment(slot, place - slot, off)
+        return Moment(slot, place - slot, self._off(local), local.weekday())
+
+    def _off(self, local: datetime) -> bool:
+        if local.date() in self.holidays:
+            return True
+        if not self.sessions:
+            return local.weekday() >= 5
+        at = local.time()
+        return not any(local.weekday() in one.days and one.opens <= at < one.closes for one in self.sessions)
+
+
+def calendar_for(settings: DetectionSettings, slots: int) -> Calendar:
+    """The calendar of the settings.
+
+    Raises:
+        DetectorError: its zone does not exist.
+    """
+    try:
+        zone = ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise DetectorError("seasonal", f"timezone {settings.timezone!r} does not exist") from error
+    return Calendar(zone, frozenset(settings.holidays), slots, settings.sessions)
 
 
 def slots_for(step_s: float) -> int:
@@ -58,24 +87,53 @@ def slots_for(step_s: float) -> int:
 
 
 class SeasonalTable:
-    """Running mean and mean deviation per slot and kind of day for many series.
+    """Running mean per slot and kind of day for many series, and what each day of the week adds to it.
 
-    Arrays have shape (2, n_slots, n_series): working days first, then days off.
+    `level` and `visits` have shape (2, n_slots, n_series): working days first, then days off. `weekly` and
+    `weekly_visits` have shape (7, n_quarters, n_series): the mean deviation from the former by day of the
+    week and quarter of the day, trusted more with every week (shrunk as if two weeks without any had
+    been seen).
+
+    Args:
+        n_slots: slots per day.
+        cells_per_day: columns per day.
     """
 
-    def __init__(self, n_slots: int, n_series: int = 0) -> None:
-        self.level = np.zeros((2, n_slots, n_series), dtype=np.float32)
-        self.visits = np.zeros((2, n_slots, n_series), dtype=np.uint8)
+    def __init__(self, n_slots: int, cells_per_day: float = 288.0) -> None:
+        self.level = np.zeros((2, n_slots, 0), dtype=np.float32)
+        self.visits = np.zeros((2, n_slots, 0), dtype=np.uint8)
+        self._quarters = min(QUARTERS, n_slots)
+        self._per_quarter = max(cells_per_day / self._quarters, 1.0)
+        self.weekly = np.zeros((7, self._quarters, 0), dtype=np.float32)
+        self.weekly_visits = np.zeros((7, self._quarters, 0), dtype=np.uint16)
 
     def grow(self, n: int) -> None:
         """Append series without a past up to n."""
-        more = n - self.level.shape[2]
-        pad = ((0, 0), (0, 0), (0, more))
-        self.level = np.pad(self.level, pad)
-        self.visits = np.pad(self.visits, pad)
+        pad = ((0, 0), (0, 0), (0, n - self.level.shape[2]))
+        self.level, self.visits = np.pad(self.level, pad), np.pad(self.visits, pad)
+        self.weekly, self.weekly_visits = np.pad(self.weekly, pad), np.pad(self.weekly_visits, pad)
 
     def expected(self, at: Moment) -> FloatArray:
         """Baseline of shape (n_series,) at a moment; NaN where no day has passed yet."""
+        daily = self._daily(at)
+        if at.weekday is None:
+            return daily
+        quarter = int(at.slot) * self._quarters // self.level.shape[1]
+        seen = self.weekly_visits[at.weekday, quarter]
+        trust = seen / (seen + PRIOR_WEEKS * self._per_quarter)
+        return np.asarray(daily + trust * self.weekly[at.weekday, quarter])
+
+    def _learn_week(self, at: Moment, x: FloatArray, scale: FloatArray, mask: BoolArray) -> None:
+        quarter = int(at.slot) * self._quarters // self.level.shape[1]
+        seen, mean = self.weekly_visits[at.weekday, quarter], self.weekly[at.weekday, quarter]
+        away = np.nan_to_num(x - self._daily(at), nan=0.0)
+        bounded = np.where(scale > 0, np.clip(away, -WINSOR * scale, WINSOR * scale), away)
+        moved = mean + (bounded - mean) / (1.0 + seen)
+        self.weekly[at.weekday, quarter] = np.where(mask, moved, mean)
+        most = min(int(WEEKS_KEPT * self._per_quarter), 65_000)
+        self.weekly_visits[at.weekday, quarter] = np.minimum(seen + mask, most)
+
+    def _daily(self, at: Moment) -> FloatArray:
         following = (at.slot + 1) % self.level.shape[1]
         here, there = self._slot(at.slot, at.off), self._slot(following, at.off)
         there = np.where(np.isfinite(there), there, here)
@@ -96,6 +154,8 @@ class SeasonalTable:
 
     def learn(self, at: Moment, x: FloatArray, scale: FloatArray, mask: BoolArray) -> None:
         """Take in values of shape (n_series,), winsorised at 4 `scale` around what the slot says."""
+        if at.weekday is not None:
+            self._learn_week(at, x, scale, mask)
         place = self._place(at.off, at.slot)
         visits = self.visits[place]
         known = visits > 0

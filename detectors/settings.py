@@ -1,8 +1,28 @@
 """Settings of detection: one default configuration for every series."""
 
-from datetime import date
+from datetime import date, time
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Session(BaseModel):
+    """Trading hours on some days of the week, in the zone of the detection settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: tuple[int, ...] = Field(
+        default=(0, 1, 2, 3, 4), min_length=1, description="Days of the week, 0 = Monday."
+    )
+    opens: time = Field(description="First moment of the session.")
+    closes: time = Field(description="First moment after it.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Session":
+        if any(not 0 <= day <= 6 for day in self.days):
+            raise ValueError("days run from 0 (Monday) to 6 (Sunday)")
+        if self.opens >= self.closes:
+            raise ValueError("a session closes after it opens; write one over midnight as two")
+        return self
 
 
 class DetectionSettings(BaseModel):
@@ -20,6 +40,8 @@ class DetectionSettings(BaseModel):
         quiet_steps: grid cells back inside the expected band that end an anomaly.
         timezone: zone in which the time of day and the day of the week are read.
         holidays: days that behave like a Sunday.
+        sessions: trading hours; where given, all time outside them has a baseline of its own, as weekends
+            have without them.
         max_changepoint_points: longest stretch given to the kernel change-point search; longer ones are
             thinned out evenly.
     """
@@ -37,4 +59,7 @@ class DetectionSettings(BaseModel):
     quiet_steps: int = Field(default=3, ge=1, le=1_000, description="Normal cells that end an anomaly.")
     timezone: str = Field(default="UTC", description="Zone of the daily and weekly pattern.")
     holidays: tuple[date, ...] = Field(default=(), description="Days that behave like a Sunday.")
+    sessions: tuple[Session, ...] = Field(
+        default=(), description="Trading hours (`days`, `opens`, `closes`) with a baseline of their own."
+    )
     max_changepoint_points: int = Field(default=2_000, ge=100, description="Bound of the kernel search.")

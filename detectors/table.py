@@ -5,8 +5,7 @@ shared, so a folder of files takes little longer than its longest file.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,9 +13,8 @@ from detectors.alarms import Alarms
 from detectors.monitor import STATISTICS, WEIGHTS, Monitor
 from detectors.neighbours import Neighbours, distances
 from detectors.recurrence import Recurrence
-from detectors.seasonal import MOST_SLOTS, Calendar, Moment
+from detectors.seasonal import MOST_SLOTS, Calendar, Moment, calendar_for
 from detectors.settings import DetectionSettings
-from domain.errors import DetectorError
 from domain.series import BoolArray, FloatArray, IntArray
 from domain.timestamps import from_microseconds
 
@@ -74,15 +72,6 @@ class TableScores:
             METHODS[int(self.method[i])],
             int(self.column[i]),
         )
-
-
-def calendar_of(settings: DetectionSettings) -> Calendar:
-    """The calendar of the settings; raises DetectorError where its zone does not exist."""
-    try:
-        zone = ZoneInfo(settings.timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise DetectorError("seasonal", f"timezone {settings.timezone!r} does not exist") from error
-    return Calendar(zone, frozenset(settings.holidays), MOST_SLOTS)
 
 
 class Tables:
@@ -161,7 +150,7 @@ class TableScorer:
     """
 
     def __init__(self, n_columns: int, settings: DetectionSettings) -> None:
-        self._calendar = calendar_of(settings)
+        self._calendar = calendar_for(settings, MOST_SLOTS)
         self._tables = Tables([n_columns], settings)
         self._neighbours = Neighbours(n_columns)
         self._cadence = Cadence()
@@ -175,7 +164,7 @@ class TableScorer:
         """
         self._tables.set_step(self._cadence.seconds(micros))
         distance, shares = self._neighbours.step(x)
-        moment = self._calendar.moment(from_microseconds(micros))
+        moment = replace(self._calendar.moment(from_microseconds(micros)), weekday=None)
         return self._tables.step(x, moment, np.array([distance]), shares).row(0)
 
 
@@ -208,7 +197,7 @@ def score_tables(
     Yields:
         The position of a table and its scores, the shortest table first.
     """
-    sides = _Sides.of(tables, calendar_of(settings))
+    sides = _Sides.of(tables, calendar_for(settings, MOST_SLOTS))
     machine = Tables([values.shape[1] for _, values in tables], settings)
     lengths = [len(times) for times, _ in tables]
     order = sorted(range(len(tables)), key=lambda i: lengths[i])
