@@ -216,10 +216,10 @@ def test_unsorted_duplicate_and_missing_rows_are_read_as_they_are_meant(tmp_path
 def test_it_starts_without_a_graph_runtime_sql_or_a_web_server(tmp_path: Path) -> None:
     case = write_case(tmp_path / "one")
     code = (
-        "import sys, typer\n"
-        "from service.commands.root_cause import root_cause\n"
+        "import sys\n"
+        "from service.cli import app\n"
         "assert 'numpy' not in sys.modules\n"
-        f"root_cause([__import__('pathlib').Path({str(case)!r})])\n"
+        f"app(['root-cause', {str(case)!r}], standalone_mode=False)\n"
         "heavy = {'langgraph', 'langchain', 'sqlalchemy', 'sqlmodel', 'psycopg', 'fastapi', 'starlette',"
         " 'uvicorn', 'jinja2', 'openai', 'sklearn'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
