@@ -18,6 +18,8 @@ from domain.series import SeriesKey
 MAX_QUOTED = 300
 MAX_SLICES = 6
 HARDLY_ANY = 0.5
+# Gain in log likelihood below which some column of a quiet hour looks as much like a change.
+CLEAR_GAIN = 6.0
 FAMILIES = {"pnl": "PnL", "log": "log volume", "other": "other"}
 TOLD_LABELS = frozenset({"venue", "symbol", "level", "host"})
 
@@ -45,6 +47,8 @@ def note_onset(book: Notebook, measured: Measured) -> str:
     what = _targetin_words(measured)
     if not measured.estimated:
         text = f"The incident began at {clock(at)} UTC (given)."
+    elif onset.gain < CLEAR_GAIN:
+        text = f"{what} shows no clear change; the window is judged from {clock(at)} UTC on."
     elif low == high:
         text = f"{what} changed at {clock(at)} UTC, to within {span(_step(measured))}."
     else:

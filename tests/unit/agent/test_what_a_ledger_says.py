@@ -123,3 +123,12 @@ def test_a_window_of_gaps_is_no_data_either() -> None:
     done = investigate(dataclasses.replace(case, window=window))
     assert done.outcome == "inconclusive"
     assert "No data" in done.summary
+
+
+def test_where_nothing_changed_no_onset_is_claimed() -> None:
+    for seed in range(400, 408):
+        found = ledger_of(case_of(quiet_desk(seed), "maker", 280))
+        (fact,) = [one for one in found.evidence if one.kind == "onset"]
+        assert "no clear change" in fact.statement, seed
+    (fact,) = [one for one in ledger_of(incident("fat_finger", 1)).evidence if one.kind == "onset"]
+    assert " changed at " in fact.statement
