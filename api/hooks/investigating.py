@@ -17,6 +17,7 @@ from domain.errors import Conflict, InvalidInput
 
 _log = structlog.get_logger()
 _SHORTEST = timedelta(minutes=5)
+_LONGEST = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,11 @@ def _begin(door: Doors, sender: str, alerts: Sequence[ForeignAlert], settings: H
     if not metrics:
         return Begun(alerts=names, reason=f"no series matches, and none is of {settings.outcome_metric}")
     start = min(one.starts_at for one in alerts)
+    end = max(door.service.now(), start + _SHORTEST)
     request = DiagnosisRequest(
-        start_time=start - timedelta(minutes=settings.lead_minutes),
-        end_time=max(door.service.now(), start + _SHORTEST),
+        # What has been firing for months is looked at as it is of late.
+        start_time=max(start - timedelta(minutes=settings.lead_minutes), end - _LONGEST),
+        end_time=end,
         affected_metrics=metrics,
     )
     try:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -25,6 +26,8 @@ DiagnosisId = Annotated[str, Path(max_length=200)]
 _ENDED = {"done", "failed", "cancelled"}
 _POLL_SECONDS = 0.05
 MAX_WAIT_SECONDS = 60
+# The whole stretch is looked at, in all series at once.
+LONGEST = timedelta(days=31)
 _QUALITY = re.compile(r"[01](\.\d{0,3})?")
 
 
@@ -191,6 +194,8 @@ def _request_of(door: Doors, body: Investigation) -> DiagnosisRequest:
     if body.start_time is None or body.end_time is None or body.affected_metrics is None:
         raise invalid("affected_metrics", "needs start_time, end_time and affected_metrics")
     check_order(body.start_time, body.end_time)
+    if body.end_time - body.start_time > LONGEST:
+        raise invalid("start_time", f"is more than {LONGEST.days} days before end_time")
     return DiagnosisRequest(
         anomaly_type=body.anomaly_type,
         start_time=body.start_time,
@@ -201,12 +206,13 @@ def _request_of(door: Doors, body: Investigation) -> DiagnosisRequest:
 
 
 def _about(anomaly: Anomaly, door: Doors, reasoner: ReasonerName | None) -> DiagnosisRequest:
+    end = anomaly.ended_at or max(door.service.now(), anomaly.detected_at)
     return DiagnosisRequest(
         anomaly_id=anomaly.id,
         incident_id=anomaly.incident_id,
         anomaly_type=anomaly.anomaly_type,
-        start_time=anomaly.timestamp,
-        end_time=anomaly.ended_at or max(door.service.now(), anomaly.detected_at),
+        start_time=max(anomaly.timestamp, end - LONGEST),
+        end_time=end,
         affected_metrics=anomaly.affected_metrics,
         reasoner=reasoner,
     )

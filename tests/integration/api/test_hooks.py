@@ -302,6 +302,13 @@ def test_an_alert_is_about_the_series_it_names_else_about_the_outcome(
     assert send(desk, "alertmanager", notification(one)).json()["affected_metrics"] == metrics
 
 
+def test_an_alert_that_fires_for_decades_is_looked_at_as_it_is_of_late(desk: Desk) -> None:
+    before = len(desk.service.diagnosed)
+    old = alert("AncientAlert", startsAt="1970-01-01T00:00:01Z")
+    assert send(desk, "alertmanager", notification(old)).json()["diagnosis_id"]
+    assert desk.service.diagnosed[before].start_time == NOW - timedelta(days=7)
+
+
 def test_alerts_of_one_notification_are_one_investigation_the_worst_first(desk: Desk) -> None:
     before = len(desk.service.diagnosed)
     mild = {"alertname": "OrderAckLatencyHigh", "severity": "info"}

@@ -416,6 +416,15 @@ def test_a_picture_of_centuries_is_refused_before_it_needs_their_memory(desk: De
     assert desk.client.get(f"/api/v1/{path}from=1740000000&to=1772366400").status_code == 200
 
 
+def test_an_investigation_of_decades_is_refused_before_it_needs_their_memory(desk: Desk) -> None:
+    body = {"start_time": "1970-01-02T00:00:00Z", "end_time": AT, "affected_metrics": ["pnl"]}
+    answer = desk.client.post("/api/v1/diagnoses", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "start_time"
+    month = {**body, "start_time": format_rfc3339(NOW - timedelta(days=31))}
+    assert desk.client.post("/api/v1/diagnoses?wait=5", json=month).status_code == 200
+
+
 def test_the_key_of_another_body_is_a_documented_conflict(desk: Desk) -> None:
     document = desk.client.get("/openapi.json").json()["paths"]
     for path in ("/api/v1/samples", "/api/v1/events", "/api/v1/cycles", "/api/v1/diagnoses"):
