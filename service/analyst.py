@@ -29,14 +29,7 @@ from detectors.infer import infer, what_if
 from domain.anomaly import Anomaly
 from domain.cycle import Cycle, SourceHealth
 from domain.diagnosis import Diagnosis, DiagnosisRequest
-from domain.errors import (
-    AnalystError,
-    Conflict,
-    InvalidInput,
-    NotFound,
-    ReasonerError,
-    StoreUnavailable,
-)
+from domain.errors import Conflict, InvalidInput, NotFound, ReasonerError, StoreUnavailable
 from domain.incident import Incident
 from domain.rule import Rule
 from domain.series import Window, floor_to_step
@@ -297,6 +290,3 @@ class Analyst:
 
 def _ms_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 1)
-
-
-__all__ = ["Analyst", "AnalystError", "Parts", "Rules"]
