@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -131,7 +132,7 @@ def samples(now: datetime, dice: random.Random, spiking: set[int], rows: int = 1
     return [
         {
             "metric": METRIC,
-            "labels": {"probe": f"p{n}"},
+            "labels": {"component": f"service:p{n}"},
             "timestamp": (now - timedelta(seconds=INTERVAL_S * back)).isoformat(),
             "value": dice.gauss(300 if n in spiking and not back else 15, 1),
         }
@@ -151,7 +152,11 @@ lease_seconds = 30
 channel = "{CHANNEL}"
 api_url = "{slack.api_url}"
 """
-    path = write_config(folder, [RULE, alerts], url=url, interval_s=INTERVAL_S)
+    # Components that the cause graph keeps apart, so that each spike is an incident of its own.
+    edges = "".join(
+        f'[[edges]]\ncause = "service:p{n}"\neffect = "service:after-p{n}"\n' for n in range(N_SERIES)
+    )
+    path = write_config(folder, [RULE, alerts, edges], url=url, interval_s=INTERVAL_S)
     text = path.read_text(encoding="utf-8")
     more = f"interval_seconds = {INTERVAL_S}\nlookback_hours = 0.25\nincident_gap_seconds = 1"
     path.write_text(text.replace(f"interval_seconds = {INTERVAL_S}", more), encoding="utf-8")
@@ -171,6 +176,7 @@ def soak(folder: Path, url: str, seconds: float, kill_every_s: float, spike_ever
         replicas.push(samples(datetime.now(UTC), dice, set(), rows=60))
         begun = time.monotonic()
         next_kill, next_spike = begun + kill_every_s, begun + 2 * INTERVAL_S
+        restart = threading.Thread()
         while time.monotonic() < begun + seconds:
             spiking: set[int] = set()
             if time.monotonic() >= next_spike:
@@ -178,11 +184,15 @@ def soak(folder: Path, url: str, seconds: float, kill_every_s: float, spike_ever
                 seen.spikes += 1
                 next_spike += spike_every_s
             replicas.push(samples(datetime.now(UTC), dice, spiking))
-            if time.monotonic() >= next_kill:
-                replicas.kill(seen.kills % 2)
+            if time.monotonic() >= next_kill and not restart.is_alive():
+                # Beside, so that samples go on to the survivor.
+                restart = threading.Thread(target=replicas.kill, args=(seen.kills % 2,))
+                restart.start()
                 seen.kills += 1
                 next_kill = max(next_kill + kill_every_s, time.monotonic())
             time.sleep(INTERVAL_S / 2)
+        if seen.kills:
+            restart.join()
         eventually(lambda: _told(replicas), 180, "alerts are still waiting")
         seen.cycles = list(replicas.pages("/api/v1/cycles"))
         seen.incidents = list(replicas.pages("/api/v1/incidents"))
