@@ -18,7 +18,8 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium found: apt install chromium")
-    expect.set_options(timeout=10_000)
+    # Patience for busy machines; what must be quick is measured where it is claimed.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         # Names below .example lead to this machine: plain http that is not localhost.
         names = "--host-resolver-rules=MAP *.example 127.0.0.1"
@@ -39,7 +40,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport=WIDE, color_scheme="light")  # type: ignore[arg-type]
-    made.set_default_timeout(8_000)
+    made.set_default_timeout(30_000)
     yield made
     made.close()
 
