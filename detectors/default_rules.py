@@ -84,9 +84,9 @@ _LINES: tuple[Rule, ...] = (
         name="no-orders",
         metric="orders*",
         method="frozen",
-        threshold=2.5,
+        threshold=5.0,
         anomaly_type="silent_strategy",
-        severity_thresholds=SeverityThresholds(low=2.5, medium=2.5, high=6, critical=12),
+        severity_thresholds=SeverityThresholds(low=5, medium=5, high=9, critical=18),
     ),
     # A template that does not come again is no silence.
     Rule(

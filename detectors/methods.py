@@ -85,9 +85,12 @@ def _stale(view: View) -> Scored:
 
 
 def _frozen(view: View) -> Scored:
+    """Repeats of the last value; zeros in a row are judged by how often there was nothing, not by repeats."""
     both = np.concatenate([view.baseline, view.x[:, None]], axis=1)
-    same = both[:, 1:] == both[:, :-1]
-    run = trailing_run(both)
+    nothing_now = view.x == 0
+    zero = both[:, 1:] == 0
+    same = np.where(nothing_now[:, None], zero, both[:, 1:] == both[:, :-1])
+    run = np.where(nothing_now, _last_run(zero), trailing_run(both))
     share = (same.sum(axis=1) - run) / np.maximum(same.shape[1] - run, 1)
     longest = _longest_run(same, run)
     score = frozen_scores(run, longest, share)
@@ -95,6 +98,13 @@ def _frozen(view: View) -> Scored:
     usable = np.isfinite(view.x) & (same.shape[1] - run >= RECENT)
     view.kept["since"] = np.maximum(run - 1, 0).astype(np.int64)
     return Scored(np.where(usable, score, np.nan), nothing, nothing, nothing, "longest run of equal values")
+
+
+def _last_run(events: Any) -> FloatArray:
+    """Length of the unbroken run of true cells at the end of each row."""
+    broken = ~events[:, ::-1]
+    length = np.where(broken.any(axis=1), broken.argmax(axis=1), events.shape[1])
+    return np.asarray(length, dtype=np.float64)
 
 
 def _longest_run(same: Any, run: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.wiring import Service, build_service
 
 STEP = timedelta(minutes=5)
-HISTORY = 160
+HISTORY = 288
 COLUMNS = HISTORY + 48
 
 
