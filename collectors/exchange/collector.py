@@ -40,6 +40,7 @@ class ExchangeCollector:
         self._clocks = Clocks(settings, venue, monotonic)
         self._brought = 0
         self._failed: CallFailed | None = None
+        self._broke: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, settings: ExchangeSource, environ: Mapping[str, str]) -> Self:  # noqa: ARG003 - public data
@@ -47,7 +48,7 @@ class ExchangeCollector:
 
     def collect(self, since: Position, now: datetime) -> Collected:
         symbols = self._settings.symbols
-        progress = Progress.of(since, symbols, to_microseconds(now))
+        progress = self._next(Progress.of(since, symbols, to_microseconds(now)))
         begins = progress.left == len(symbols) and not progress.again
         deadline = self._clocks.begin(now, anew=begins)
         intake = Intake(self._settings)
@@ -55,7 +56,13 @@ class ExchangeCollector:
             self._brought, self._failed = 0, None
             self._clocks.compare(intake, deadline)
         before = len(intake)
-        progress, newest = self._turn(symbols[progress.turn], progress, intake, deadline)
+        turn = progress.turn
+        try:
+            progress, newest = self._turn(symbols[turn], progress, intake, deadline)
+        except SourceError as error:
+            # Whoever asks us to wait is asked for the same symbol later; else the others come first.
+            self._broke = None if error.retry_after is not None else (progress.read_at, turn)
+            raise
         self._brought += len(intake) - before
         if progress.left == 0 and not self._brought and self._failed is not None:
             raise SourceError(self.name, self._failed.reason, permanent=self._failed.permanent)
@@ -66,6 +73,13 @@ class ExchangeCollector:
             intake.notes(),
             more=progress.left > 0,
         )
+
+    def _next(self, progress: Progress) -> Progress:
+        """A new read does not begin with the symbol at which the last one broke off."""
+        broke = self._broke
+        if broke is None or broke[0] == progress.read_at or broke[1] != progress.turn:
+            return progress
+        return replace(progress, turn=(progress.turn + 1) % len(self._settings.symbols), again=False)
 
     def _turn(self, symbol: str, progress: Progress, intake: Intake, deadline: float) -> tuple[Progress, int]:
         """All feeds of one symbol; one that is refused is a note and costs the others nothing."""

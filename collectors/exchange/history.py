@@ -73,7 +73,8 @@ class BarHistory:
         new = bars.ends > start
         self._store(contract, bars, new, width, intake)
         reached = int(bars.ends[-1]) if len(bars) else 0
-        more = bool(new.any()) and reached + width <= over and len(raw) >= self._settings.page_bars // 2
+        # Venues cap a page at less than was asked for; the newest bar waits for its successor.
+        more = bool(new.any()) and reached + 2 * width <= over
         if not more:
             self._age(contract.symbol, raw, width, clocks, intake)
         return BarPage(max(reached, start), more)

@@ -23,6 +23,7 @@ class Quotes:
         self._settings = settings
         self._venue = venue
         self._last: dict[str, float | None] = {}
+        self._any_depth = False
 
     def feeds(self, contract: Contract) -> Iterator[Feed]:
         """The configured feeds that this symbol has at this venue."""
@@ -56,9 +57,7 @@ class Quotes:
         return self._age(contract.symbol, "ticker", found, clocks, intake)
 
     def _book(self, contract: Contract, clocks: Clocks, intake: Intake, deadline: float) -> int:
-        found = self._asked(
-            "the book", "fetch_order_book", contract.symbol, self._settings.book_levels, deadline=deadline
-        )
+        found = self._levels_of(contract.symbol, deadline)
         bids, asks = _levels(found.get("bids")), _levels(found.get("asks"))
         if not bids or not asks:
             raise CallFailed(self._settings.name, "the book has an empty side")
@@ -79,6 +78,18 @@ class Quotes:
         if math.isfinite(imbalance):
             note("book_imbalance", imbalance, "ratio")
         return self._age(contract.symbol, None, found, clocks, intake)
+
+    def _levels_of(self, symbol: str, deadline: float) -> Mapping[str, Any]:
+        """The book; some venues know only certain numbers of levels, and then choose themselves."""
+        if self._any_depth:
+            return self._asked("the book", "fetch_order_book", symbol, deadline=deadline)
+        try:
+            levels = self._settings.book_levels
+            return self._asked("the book", "fetch_order_book", symbol, levels, deadline=deadline)
+        except CallFailed:
+            found = self._asked("the book", "fetch_order_book", symbol, deadline=deadline)
+            self._any_depth = True
+            return found
 
     def _funding(self, contract: Contract, clocks: Clocks, intake: Intake, deadline: float) -> int:
         found = self._asked("the funding rate", "fetch_funding_rate", contract.symbol, deadline=deadline)

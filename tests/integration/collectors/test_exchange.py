@@ -1,5 +1,6 @@
 """Market data of a venue: ccxt's real client over real sockets."""
 
+import contextlib
 import logging
 import socket
 import time
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fake_venue import FakeVenue, candle, refused
+from fake_venue import FakeVenue, candle, ok, refused
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -312,6 +313,35 @@ def test_a_venue_that_does_not_answer_properly_is_an_error_with_its_reason(
     venue.spoil("/v5/market/kline", respond)
     with pytest.raises(SourceError, match=says):
         read(collector(venue))
+
+
+def test_a_symbol_whose_answers_break_every_read_does_not_starve_the_others(venue: FakeVenue) -> None:
+    venue.spoil("", reply(b"<html>oops</html>"), symbol="BTCUSDT")
+    one, position = collector(venue), Position()
+    seen: set[str | None] = set()
+    for minute in range(3):
+        now = NOW + timedelta(minutes=minute)
+        with contextlib.suppress(SourceError):
+            while True:
+                page = one.collect(position, now)
+                seen |= {series.key.label("symbol") for series in page.samples.series}
+                position = page.position
+                if not page.more:
+                    break
+    assert ETH in seen
+
+
+def test_a_venue_that_knows_other_depths_of_the_book_chooses_itself(venue: FakeVenue) -> None:
+    answer = venue.answers["/v5/market/orderbook"]
+
+    def picky(connection: socket.socket, head: str) -> None:
+        good = reply_json(ok(answer({"symbol": "BTCUSDT"}), venue.now_ms))
+        (good if "limit=25" in head else refused(10001, "params error: limit"))(connection, head)
+
+    venue.spoil("/v5/market/orderbook", picky)
+    pages = read(collector(venue, symbols=[BTC]))
+    assert samples(pages, "spread_bps")
+    assert not notes(pages)
 
 
 def test_an_endless_answer_is_cut_at_its_bound(venue: FakeVenue) -> None:
