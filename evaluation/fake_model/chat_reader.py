@@ -103,7 +103,7 @@ def _lexicon(stored: str) -> Lexicon:
         *(("log_template_lines", name) for name in values if name not in owned),
     ]
     series = [
-        Series(0, SeriesKey.of(metric, {label: value} if label else {}), "market_data")
+        Series(0, SeriesKey.of(metric, {label: value} if value else {}), "market_data")
         for metric, labels in metrics
         for label in (labels.split(", ") if labels else [""])
         for value in values.get(label, [""])

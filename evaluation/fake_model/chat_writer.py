@@ -69,7 +69,7 @@ def _unit(one: Found) -> str:
 
 def _money(reading: ChatReading, result: Found) -> str:
     unit = str(result.get("unit", ""))
-    start, end = str(result["start"])[11:16], str(result["end"])[11:16]
+    start, end = (str(result[name])[:16].replace("T", " ") for name in ("start", "end"))
     total = f"{result['metric']} was {signed_money(float(result['amount']), unit)} from {start} to {end} UTC"
     parts = [one for one in result.get("parts", ()) if isinstance(one, Mapping)]
     if not parts:

@@ -77,7 +77,8 @@ class _Talk:
             for event, data in self._ask(text, self.thread):
                 self._show(event, data)
         except AnalystError as error:
-            self._steps.print(f"analyst: {error}", style="red", markup=False)
+            # Without the steps a failure is told all the same.
+            sys.stderr.write(f"analyst: {error}\n")
             return 1
         return 0
 
@@ -101,8 +102,10 @@ class _Talk:
             return
         cited = [one["id"] for one in data.get("citations", ()) if one["kind"] != "series"]
         self._shown.print()
-        if cited:
-            self._steps.print(f"  sources: {', '.join(cited)}", style="dim", markup=False)
+        told = [f"sources: {', '.join(cited)}"] if cited else []
+        told += [f"in the words of {data['model']}"] if data.get("model") else []
+        if told:
+            self._steps.print(f"  {'; '.join(told)}", style="dim", markup=False)
         self._shown.print()
 
 

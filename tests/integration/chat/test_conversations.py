@@ -115,6 +115,21 @@ def test_threads_survive_a_restart_and_half_told_answers_are_ended(tmp_path: Pat
         assert "Route hedges" in after.ask("what should I do first?", thread).json()["answer"]
 
 
+def test_a_conversation_lasts_on_either_database(database_url: str, tmp_path: Path) -> None:
+    with serving(tmp_path, database_url=database_url) as before:
+        thread = before.ask("why did pnl drop?").json()["thread_id"]
+        assert "“" in before.ask("show me evidence E2 of D-1", thread).json()["answer"]
+        events = before.client.get(
+            f"/api/v1/chat/{thread}/events", headers={**before.role("viewer"), "Last-Event-ID": "2"}
+        )
+        assert "id: 3\n" in events.text
+        assert "id: 2\n" not in events.text
+    with serving(tmp_path, database_url=database_url) as after:
+        assert "Route hedges" in after.ask("what should I do first?", thread).json()["answer"]
+        stored = after.client.get(f"/api/v1/chat/{thread}", headers=after.role("viewer")).json()
+        assert [one["role"] for one in stored["items"]] == ["user", "assistant"] * 3
+
+
 def test_stop_ends_an_answer_between_two_tools(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     calling, goes_on = threading.Event(), threading.Event()
     whole = Asked.call

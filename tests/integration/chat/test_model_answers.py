@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from domain.event import Event
 from evaluation.fake_model.behaviours import BEHAVIOURS
 from evaluation.fake_model.server import FakeModelServer
 from service.commands.chat import _over_http
+from service.model_calls import StoredCalls
+from service.rest_client import server_sent
 
 QUESTION = "what is the ack latency on bybit right now?"
 # What a model may do so that its answer is used; what makes the reader answer, with words of the reason.
@@ -125,6 +128,35 @@ def test_an_answer_streams_as_tokens_with_what_it_used(talk: Talk) -> None:
     cost = (used[-1]["input_tokens"] + 4 * used[-1]["output_tokens"]) / 1e6
     assert used[-1]["cost_usd"] == pytest.approx(cost, abs=1e-6)
     assert 0 < used[-1]["budget_left_usd"] < 100.0
+
+
+def test_an_answer_that_streamed_is_replayed_from_where_it_broke_off(talk: Talk) -> None:
+    events = talk.stream("what happened today?")
+    headers = {**talk.role("viewer"), "Last-Event-ID": "5"}
+    again = talk.client.get(f"/api/v1/chat/{events[-1][1]['thread_id']}/events", headers=headers)
+    assert list(server_sent(iter(again.text.splitlines()))) == events[5:]
+
+
+def test_threads_runs_and_calls_of_a_model_are_stored_on_either_database(
+    database_url: str, tmp_path: Path, server: FakeModelServer
+) -> None:
+    with serving(tmp_path, section("tools", server), database_url) as one:
+        said = one.ask(QUESTION).json()
+        runs = one.service.parts.stores.runs.of_subject(said["thread_id"])
+        calls = StoredCalls(one.service.parts.stores.usage).of(f"{said['thread_id']}/{runs[-1].id}")
+        assert [call.model for call in calls] == ["fake-tools"] * 3
+        assert all(QUESTION in call.prompt and call.cost_usd for call in calls)
+        assert last_latency(one) in said["answer"]
+        begun = one.ask("diagnose A-1", role="operator").json()
+        identifier = next(cited["id"] for cited in begun["citations"] if cited["kind"] == "diagnosis")
+        _eventually(lambda: one.service.parts.stores.diagnoses.get(identifier).status == "done")
+        done = one.service.parts.stores.diagnoses.get(identifier)
+        assert (done.reasoner, done.fallback_reason) == ("llm", None)
+        path = f"/api/v1/diagnoses/{identifier}/events"
+        whole = one.client.get(path, headers=one.role("viewer")).text
+        rest = one.client.get(path, headers={**one.role("viewer"), "Last-Event-ID": "7"}).text
+        assert whole.endswith(rest)
+        assert rest.startswith("event: ") or "id: 8" in rest.partition("\n\n")[0]
 
 
 def test_a_model_may_lean_on_what_was_cited_before(talk: Talk) -> None:
