@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from detectors.describe import anomaly_of
-from detectors.grid import Grid, State, watch_for
+from detectors.grid import Absence, Grid, State, watch_for
 from detectors.monitor import Monitor
 from detectors.seasonal import calendar_for, slots_for
 from detectors.settings import DetectionSettings
@@ -86,7 +86,9 @@ class DetectionEngine:
                 with np.errstate(all="ignore"):
                     grid.state.monitor.step(values, moment)
 
-    def detect(self, window: Window, first_new: int, now: datetime) -> DetectionResult:
+    def detect(
+        self, window: Window, first_new: int, now: datetime, absences: Sequence[Absence] = ()
+    ) -> DetectionResult:
         """Judge columns from `first_new` on, each from what came before it.
 
         Columns between what was judged before and `first_new` are judged too (a start from nothing learns
@@ -97,8 +99,10 @@ class DetectionEngine:
             window: the recent past, all series of one step width.
             first_new: first column with new or corrected data.
             now: when the service looks.
+            absences: stretches of time in which nobody collected; what is missing there is no silence.
         """
         grid = self._grid(window.step_s)
+        grid.absences = absences
         grid.failures = {}
         where = grid.admit(window)
         first_new = max(first_new, 0)

@@ -1,5 +1,6 @@
 """All series of one step width: the monitor, the rules at work, and snapshots to go back to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +22,8 @@ from domain.timestamps import to_microseconds
 SNAPSHOT_CELLS = 6
 OLD_CELLS = 144
 RECENT_SNAPSHOTS = 1
+# From when to when nobody collected.
+Absence = tuple[datetime, datetime]
 
 
 @dataclass(slots=True)
@@ -53,6 +56,7 @@ class Grid:
         settings: the settings.
         state: the newest state.
         series: known series in the order of the state's rows.
+        absences: stretches of time in which nobody collected.
     """
 
     step_s: int
@@ -60,6 +64,7 @@ class Grid:
     settings: DetectionSettings
     state: State
     series: list[Series] = field(default_factory=list)
+    absences: Sequence[Absence] = ()
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
@@ -125,7 +130,8 @@ class Grid:
             p_value(column.surprise)[np.isfinite(column.surprise)], self.settings.false_discovery_rate
         )
         season = monitor.expected(moment)
-        scene = Scene(window, t, where, values, column, monitor, moment, ordinal, season, bound, live)
+        away = any(start <= at and window.time_at(t + 1) <= end for start, end in self.absences)
+        scene = Scene(window, t, where, values, column, monitor, moment, ordinal, season, bound, live, away)
         for watch in self.state.watches:
             if watch.rule.name in self.failures:
                 continue

@@ -28,6 +28,7 @@ class Scene:
         season: shape (n_state,), seasonal baseline of the column, NaN where unknown.
         bound: p-value that the Benjamini-Hochberg procedure accepts across all series of this column.
         live: whether anomalies of this column may be raised.
+        away: whether nobody collected then; a value that is missing says nothing about its series.
     """
 
     window: Window
@@ -41,6 +42,7 @@ class Scene:
     season: FloatArray
     bound: float
     live: bool
+    away: bool = False
 
     def baseline(self, rows: RowArray, size: int) -> FloatArray:
         """Up to `size` cells before the column for rows of the state, shape (len(rows), <= size)."""

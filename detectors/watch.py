@@ -95,7 +95,7 @@ class Watch:
         if not len(self.rows):
             return
         x = scene.values[self.rows]
-        self._count_gaps(x)
+        self._count_gaps(x, away=scene.away)
         if self.rule.method in STATELESS and not scene.live:
             return
         judged = self._judge(scene, x)
@@ -162,14 +162,17 @@ class Watch:
             return np.zeros(len(view.x))
         return np.sign(np.nan_to_num(scored.z, nan=0.0))
 
-    def _count_gaps(self, x: FloatArray) -> None:
-        """The longest ordinary gap fades slowly; one long outage teaches little, gaps that recur much."""
+    def _count_gaps(self, x: FloatArray, *, away: bool) -> None:
+        """The longest ordinary gap fades slowly; one long outage teaches little, gaps that recur much.
+
+        While nobody collected, no gap grows.
+        """
         seen = np.isfinite(x)
         ended = seen & (self._gap > 0)
         learned = np.minimum(self._gap, 4.0 * self._usual_gap + 3.0)
         fading = np.where(seen, self._usual_gap * 0.999, self._usual_gap)
         self._usual_gap = np.where(ended, np.maximum(fading, learned), fading)
-        self._gap = np.where(seen, 0.0, self._gap + 1.0)
+        self._gap = np.where(seen, 0.0, self._gap + (not away))
 
     def _raise(self, i: int, judged: Judged, scene: Scene, x: FloatArray) -> bool:
         back = min(int(self._streak[i]), MAX_ONSET_CELLS) - 1

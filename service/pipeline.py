@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -22,6 +23,9 @@ from service.windows import Windows
 
 log = structlog.get_logger()
 COLLECT_DEADLINE_SECONDS = 60.0
+# A cycle that comes later than this many intervals after the one before has missed cells.
+LATE = 1.5
+MAX_ABSENCES = 500
 
 
 class Ingest(Protocol):
@@ -48,6 +52,7 @@ class Stages:
         clock: the service's clock.
         step_s: seconds between two cycles.
         derive: stores what follows from the newest data, before it is judged.
+        last_cycle: when the last cycle of an earlier process collected; None before the first.
     """
 
     sources: SourceRunner
@@ -61,6 +66,7 @@ class Stages:
     clock: Callable[[], datetime]
     step_s: int
     derive: Callable[[datetime], None] = lambda _now: None
+    last_cycle: Callable[[], datetime | None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -85,6 +91,8 @@ class Pipeline:
         self._stages = stages
         self._one_at_a_time = threading.Lock()
         self._unsaved: dict[str, Anomaly] = {}
+        self._collected_at: datetime | None = None
+        self._absences: deque[tuple[datetime, datetime]] = deque(maxlen=MAX_ABSENCES)
         self.warming_up: tuple[str, ...] = ()
 
     @property
@@ -152,6 +160,10 @@ class Pipeline:
 
     def _collect(self, now: datetime) -> None:
         """Read all sources; a source that fails is a state of that source, not of the cycle."""
+        before = self._collected_at or self._stages.last_cycle()
+        if before is not None and now - before > LATE * timedelta(seconds=self._stages.step_s):
+            self._absences.append((before, now))
+        self._collected_at = now
         healths: list[SourceHealth] = []
         for result in self._stages.sources.run(now, COLLECT_DEADLINE_SECONDS):
             self._stages.ingest(result)
@@ -164,7 +176,7 @@ class Pipeline:
         states: dict[str, DetectorState] = {}
         warming_up: list[str] = []
         for window, first_new in self._stages.windows.to_score():
-            result = engine.detect(judged(window), first_new, now)
+            result = engine.detect(judged(window), first_new, now, tuple(self._absences))
             # Kept until they are stored: the engine tells of a change only once.
             self._unsaved.update((one.key, one) for one in result.anomalies)
             for state in result.states:

@@ -3,7 +3,7 @@
 import os
 import socket
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -233,8 +233,14 @@ def _pipeline(
             clock=ground.clock,
             step_s=ground.settings.scheduler.interval_seconds,
             derive=Deriving(ground.windows, ground.stores.samples, ground.settings.derived),
+            last_cycle=lambda: _last_collected(ground.stores),
         )
     )
+
+
+def _last_collected(stores: Stores) -> datetime | None:
+    done = stores.cycles.last("done")
+    return None if done is None else done.started_at
 
 
 def _passes(ground: _Ground, parts: Parts) -> PushPasses:

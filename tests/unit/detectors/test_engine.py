@@ -87,6 +87,22 @@ def test_a_feed_that_stops_is_found_as_silence() -> None:
     assert found[0].status == "open"
 
 
+def test_while_nobody_collected_no_series_is_silent() -> None:
+    values = noise(3, 420)
+    values[:, 350:400] = np.nan
+    values[1, 400:] = np.nan
+    one = window(values, "queue_depth")
+    absence = (one.time_at(350), one.time_at(400))
+
+    def silent(*absences: tuple[datetime, datetime]) -> list[str]:
+        engine = DetectionEngine(default_rules(), DetectionSettings())
+        found = engine.detect(one, 0, one.end, absences).anomalies
+        return [one.affected_metrics[0] for one in found if one.method == "stale"]
+
+    assert len(silent()) == 3
+    assert silent(absence) == [one.series[1].name]
+
+
 def test_column_by_column_gives_the_same_anomalies_as_one_call() -> None:
     values = noise(5, 500, seed=3)
     values[2, 450:470] += 12.0
