@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from api_desk import Desk, running_desk, token_settings
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.limits import Buckets, Limits
@@ -27,6 +27,7 @@ def check_refusal(answer: httpx2.Response) -> int:
     return wait
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(min_value=0.1, max_value=1_000),
     burst=st.integers(min_value=1, max_value=50),

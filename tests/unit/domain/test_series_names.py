@@ -1,7 +1,7 @@
 """Each series has one name, from which its metric and labels can be read back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
@@ -18,6 +18,7 @@ LABELS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(TEXT | SPECIAL, LABELS)
 def test_a_name_is_read_back_as_what_it_names(metric: str, labels: dict[str, str]) -> None:
     key = SeriesKey.of(metric, labels)
@@ -25,6 +26,7 @@ def test_a_name_is_read_back_as_what_it_names(metric: str, labels: dict[str, str
     assert metric_of(key.name) == metric
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(TEXT | SPECIAL, LABELS), min_size=2, max_size=2, unique_by=repr))
 def test_two_series_never_share_a_name(two: list[tuple[str, dict[str, str]]]) -> None:
     first, second = (SeriesKey.of(*one) for one in two)

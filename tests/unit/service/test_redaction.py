@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import ConfigurationError
@@ -19,6 +19,7 @@ from service.settings import settings_from
 SECRET = "s3cret/of the+desk"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=6, max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_a_known_secret_is_gone_in_every_quoting(secret: str, before: str, after: str) -> None:
     redact = Redactor((secret,))
