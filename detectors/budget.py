@@ -33,7 +33,8 @@ class AlarmBudget:
     def __init__(self, alarm_budget: float, step_s: float, n: int = 0, lowest: float = 0.0) -> None:
         self._alarm_budget = alarm_budget
         self._lowest = lowest
-        self.days = np.zeros(n)
+        # Only thresholds that may fall take large steps at first, so only they need their age.
+        self.days = np.zeros(n) if lowest < 0.0 else np.zeros(())
         self.raised = np.full(n, max(START, lowest))
         self.set_step(step_s)
 
@@ -47,7 +48,8 @@ class AlarmBudget:
         """Append series up to n."""
         more = n - len(self.raised)
         self.raised = np.concatenate([self.raised, np.full(more, max(START, self._lowest))])
-        self.days = np.concatenate([self.days, np.zeros(more)])
+        if self.days.ndim:
+            self.days = np.concatenate([self.days, np.zeros(more)])
 
     def copy(self) -> Self:
         """An independent copy."""

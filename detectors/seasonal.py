@@ -16,7 +16,7 @@ MOST_SLOTS = 48
 MEMORY = 40.0
 REACH = 4.0
 WINSOR = 4.0
-QUARTERS = 4
+PARTS = 2
 WEEKS_KEPT = 10
 PRIOR_WEEKS = 2
 
@@ -90,8 +90,8 @@ class SeasonalTable:
     """Running mean per slot and kind of day for many series, and what each day of the week adds to it.
 
     `level` and `visits` have shape (2, n_slots, n_series): working days first, then days off. `weekly` and
-    `weekly_visits` have shape (7, n_quarters, n_series): the mean deviation from the former by day of the
-    week and quarter of the day, trusted more with every week (shrunk as if two weeks without any had
+    `weekly_visits` have shape (7, n_parts, n_series): the mean deviation from the former by day of the
+    week and half of the day, trusted more with every week (shrunk as if two weeks without any had
     been seen).
 
     Args:
@@ -102,10 +102,10 @@ class SeasonalTable:
     def __init__(self, n_slots: int, cells_per_day: float = 288.0) -> None:
         self.level = np.zeros((2, n_slots, 0), dtype=np.float32)
         self.visits = np.zeros((2, n_slots, 0), dtype=np.uint8)
-        self._quarters = min(QUARTERS, n_slots)
-        self._per_quarter = max(cells_per_day / self._quarters, 1.0)
-        self.weekly = np.zeros((7, self._quarters, 0), dtype=np.float32)
-        self.weekly_visits = np.zeros((7, self._quarters, 0), dtype=np.uint16)
+        self._parts = min(PARTS, n_slots)
+        self._per_part = max(cells_per_day / self._parts, 1.0)
+        self.weekly = np.zeros((7, self._parts, 0), dtype=np.float32)
+        self.weekly_visits = np.zeros((7, self._parts, 0), dtype=np.uint16)
 
     def grow(self, n: int) -> None:
         """Append series without a past up to n."""
@@ -118,20 +118,20 @@ class SeasonalTable:
         daily = self._daily(at)
         if at.weekday is None:
             return daily
-        quarter = int(at.slot) * self._quarters // self.level.shape[1]
-        seen = self.weekly_visits[at.weekday, quarter]
-        trust = seen / (seen + PRIOR_WEEKS * self._per_quarter)
-        return np.asarray(daily + trust * self.weekly[at.weekday, quarter])
+        part = int(at.slot) * self._parts // self.level.shape[1]
+        seen = self.weekly_visits[at.weekday, part]
+        trust = seen / (seen + PRIOR_WEEKS * self._per_part)
+        return np.asarray(daily + trust * self.weekly[at.weekday, part])
 
     def _learn_week(self, at: Moment, x: FloatArray, scale: FloatArray, mask: BoolArray) -> None:
-        quarter = int(at.slot) * self._quarters // self.level.shape[1]
-        seen, mean = self.weekly_visits[at.weekday, quarter], self.weekly[at.weekday, quarter]
+        part = int(at.slot) * self._parts // self.level.shape[1]
+        seen, mean = self.weekly_visits[at.weekday, part], self.weekly[at.weekday, part]
         away = np.nan_to_num(x - self._daily(at), nan=0.0)
         bounded = np.where(scale > 0, np.clip(away, -WINSOR * scale, WINSOR * scale), away)
         moved = mean + (bounded - mean) / (1.0 + seen)
-        self.weekly[at.weekday, quarter] = np.where(mask, moved, mean)
-        most = min(int(WEEKS_KEPT * self._per_quarter), 65_000)
-        self.weekly_visits[at.weekday, quarter] = np.minimum(seen + mask, most)
+        self.weekly[at.weekday, part] = np.where(mask, moved, mean)
+        most = min(int(WEEKS_KEPT * self._per_part), 65_000)
+        self.weekly_visits[at.weekday, part] = np.minimum(seen + mask, most)
 
     def _daily(self, at: Moment) -> FloatArray:
         following = (at.slot + 1) % self.level.shape[1]
