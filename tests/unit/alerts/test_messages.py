@@ -9,6 +9,7 @@ import pytest
 from alert_cases import NOW, anomaly, diagnosis, hypothesis, incident, story
 from fake_slack import too_much
 from hypothesis import given
+from hypothesis import settings as trying
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
@@ -165,6 +166,7 @@ def test_text_from_outside_is_only_text(text: str) -> None:
 _TEXTS = st.text(max_size=4_000)
 
 
+@trying(deadline=None)  # a busy machine is no failure
 @given(_TEXTS, _TEXTS, st.integers(1, 60), st.booleans())
 def test_no_text_makes_slack_refuse_a_message(title: str, name: str, n: int, listed: bool) -> None:
     told = Story(
@@ -184,6 +186,7 @@ def test_no_text_makes_slack_refuse_a_message(title: str, name: str, n: int, lis
         parsed.to_dict()
 
 
+@trying(deadline=None)  # a busy machine is no failure
 @given(st.text(alphabet="&<>a;", max_size=60), st.integers(3, 40))
 def test_cutting_never_leaves_half_an_entity(text: str, longest: int) -> None:
     kept = cut_escaped(mrkdwn(text, 1_000), longest)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from alert_cases import NOW, story
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
@@ -33,6 +33,7 @@ def valid(message: dict[str, Any]) -> None:
     assert message["text"]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=9_000))
 def test_any_answer_is_a_message_that_slack_takes_and_pings_nobody(text: str) -> None:
     message = answer_message(text, URL)
@@ -82,6 +83,7 @@ def test_the_window_fits_slacks_rules_however_many_causes_there_are() -> None:
     assert options[-1]["value"] == "unknown"
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.binary(max_size=300), st.sampled_from(["events", "interactions", "commands"]))
 def test_any_bytes_are_read_or_refused(body: bytes, road: Any) -> None:
     try:
@@ -99,6 +101,7 @@ _JSON = st.recursive(
 _NAMES = ["type", "event", "user", "user_id", "actions", "view", "container", "trigger_id", "state", "id"]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.dictionaries(st.sampled_from(_NAMES), _JSON, max_size=8),
     st.sampled_from(["events", "interactions", "commands"]),
@@ -130,6 +133,7 @@ def test_what_people_write_is_read_without_markup(raw: str, words: str) -> None:
     assert plain(raw) == words
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.binary(max_size=200), st.integers(min_value=10**9, max_value=10**11), st.integers(-299, 299))
 def test_a_signature_of_ours_is_taken_inside_the_window_only(body: bytes, stamp: int, shift: int) -> None:
     signed = sign(b"secret", str(stamp), body)
@@ -141,6 +145,7 @@ def test_a_signature_of_ours_is_taken_inside_the_window_only(body: bytes, stamp:
         verify(b"", [str(stamp)], [sign(b"", str(stamp), body)], body, stamp)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.text(alphabet=string.printable + "\u0661\u00e9", max_size=20),
     st.text(alphabet=string.hexdigits + "v=\u00e9", max_size=70),
