@@ -56,7 +56,8 @@ def _stillness(values: FloatArray, first: int) -> Onset | None:
     The gain is that of so long a run at the share that such samples had before.
     """
     found: Onset | None = None
-    for event in (~np.isfinite(values), values == 0):
+    here = np.isfinite(values)
+    for event in (np.maximum.accumulate(here) & ~here, values == 0):
         broken = np.flatnonzero(~event)
         start = int(broken[-1]) + 1 if len(broken) else 0
         share = (float(event[:first].sum()) + 1) / (first + 2)

@@ -40,13 +40,16 @@ def stillness(reference: FloatArray, current: FloatArray) -> Stillness:
         current: shape (n, w), with at least one column.
     """
     here = np.isfinite(current)
-    gaps = ~np.isfinite(reference)
+    known = np.maximum.accumulate(np.isfinite(reference), axis=1)
+    # Before its first sample a series was not silent, it was not there.
+    gaps = known & ~np.isfinite(reference)
+    never = gaps.sum(axis=1) < MOSTLY * np.maximum(known.sum(axis=1), 1)
     zeros, repeats = reference == 0, np.diff(reference, axis=1) == 0
     missing = _last_run(~here)
     zero = _last_run(current == 0)
     same = _last_run(np.diff(current, axis=1) == 0)
     enough = np.isfinite(reference).sum(axis=1) > SHORTEST_FREEZE
-    silent = enough & (_share(gaps) < MOSTLY) & (missing >= _least(current, SHORTEST_STOP))
+    silent = enough & never & (missing >= _least(current, SHORTEST_STOP))
     stopped = enough & ~silent & (_share(zeros) < RARE) & (zero >= _least(current, SHORTEST_STOP))
     # However long the window: what never repeated itself before does not do so by chance.
     frozen = enough & ~silent & ~stopped & (_share(repeats) < RARE) & (same >= SHORTEST_FREEZE)

@@ -171,6 +171,8 @@ def settings_of(name: str, outside: Outside, folder: Path) -> Settings:
     content = tomllib.loads((EXAMPLES / name).read_text(encoding="utf-8"))
     content["sources"] = [outside.moved(one) for one in content["sources"]]
     content["database"] = {"url": f"sqlite:///{folder / 'analyst.db'}"}
+    # A day of minutes takes its time to judge, and says no more here than two hours.
+    content["scheduler"]["lookback_hours"] = 2
     return Settings.model_validate(content)
 
 
