@@ -188,6 +188,7 @@ def test_every_check_of_a_desk_passes(name: str, outside: Outside, tmp_path: Pat
     assert all("samples" in answers[what] for what in sources), answers
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("name", NAMES)
 def test_every_source_of_a_desk_is_read_in_one_cycle(name: str, outside: Outside, tmp_path: Path) -> None:
     settings = settings_of(name, outside, tmp_path)
