@@ -34,7 +34,7 @@ class AlarmBudget:
         self._alarm_budget = alarm_budget
         self._lowest = lowest
         # Only thresholds that may fall take large steps at first, so only they need their age.
-        self.days = np.zeros(n) if lowest < 0.0 else np.zeros(())
+        self.days: FloatArray = np.zeros(n if lowest < 0.0 else ())
         self.raised = np.full(n, max(START, lowest))
         self.set_step(step_s)
 
