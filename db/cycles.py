@@ -13,6 +13,7 @@ from domain.cycle import Cycle
 from domain.errors import NotFound
 
 _CYCLE = table_of(work.CycleRow)
+MISSED = "nobody ran this slot in time"
 _COLUMNS = {"id", "scheduled_for", "status"}
 
 
@@ -20,11 +21,25 @@ class CycleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim_slot(self, scheduled_for: datetime, owner: str, now: datetime) -> Cycle | None:
-        """Begin the cycle of a slot; None where somebody has begun (or missed) it already."""
-        cycle = Cycle(scheduled_for=scheduled_for, started_at=now)
+    def claim_slot(
+        self, scheduled_for: datetime, owner: str, now: datetime, missed: Sequence[datetime] = ()
+    ) -> Cycle | None:
+        """Begin the cycle of a slot; None where somebody has begun (or missed) it already.
+
+        Args:
+            scheduled_for: the slot.
+            owner: who works on it.
+            now: the time of the claim.
+            missed: slots before it that nobody worked on and that it covers. They are recorded in the same
+                transaction, so that a kill between the two leaves no hole; those with a row are left out.
+        """
         with self._database.write() as connection:
-            return _insert(connection, cycle, owner, now)
+            claimed = _insert(connection, Cycle(scheduled_for=scheduled_for, started_at=now), owner, now)
+            for slot in missed if claimed is not None else ():
+                covered_by = None if claimed is None else claimed.id
+                lost = Cycle(scheduled_for=slot, status="missed", error=MISSED, covered_by=covered_by)
+                _insert(connection, lost, None, now)
+        return claimed
 
     def heartbeat(self, cycle_id: int, owner: str, now: datetime) -> bool:
         """Say that the work goes on; False where the slot was taken away (stop then)."""
@@ -44,22 +59,6 @@ class CycleStore:
             if not connection.execute(statement).rowcount:
                 raise NotFound("cycle", str(cycle.id))
         return cycle
-
-    def record_missed(
-        self,
-        slots: Sequence[datetime],
-        covered_by: int | None,
-        now: datetime,
-        reason: str = "nobody ran this slot in time",
-    ) -> list[Cycle]:
-        """Record slots that nobody worked on; those that have a row already are left out."""
-        recorded: list[Cycle] = []
-        with self._database.write() as connection:
-            for slot in slots:
-                cycle = Cycle(scheduled_for=slot, status="missed", error=reason, covered_by=covered_by)
-                stored = _insert(connection, cycle, None, now)
-                recorded += [stored] if stored is not None else []
-        return recorded
 
     def interrupt_stale(self, before: datetime, covered_by: int | None = None) -> list[Cycle]:
         """Mark running cycles without a heartbeat since an instant as interrupted; these cycles."""

@@ -1,5 +1,6 @@
 """APScheduler as a clock over slots: it only wakes us up, the slots in the database decide what runs."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,11 +24,9 @@ MAX_MISSED = 10_000
 class Slots(Protocol):
     """The rows that say which slot was run, by whom, and which one was missed."""
 
-    def claim_slot(self, scheduled_for: datetime, owner: str, now: datetime) -> Cycle | None: ...
-
-    def record_missed(
-        self, slots: Sequence[datetime], covered_by: int | None, now: datetime
-    ) -> Sequence[Cycle]: ...
+    def claim_slot(
+        self, scheduled_for: datetime, owner: str, now: datetime, missed: Sequence[datetime] = ()
+    ) -> Cycle | None: ...
 
     def latest_slot(self) -> datetime | None: ...
 
@@ -143,20 +142,19 @@ class Scheduler:
             if slot == latest or time.monotonic() - self._last_run < self._wall_interval_s:
                 return
             slot = now
-        claimed = self._slots.claim_slot(slot, self._owner, now)
+        missed = [] if latest is None else self._missed(latest, slot)
+        claimed = self._slots.claim_slot(slot, self._owner, now, missed)
         if claimed is None:
             return
-        if latest is not None:
-            self._record_missed(latest, slot, claimed.id, now)
+        if missed:
+            log.warning("slots were missed", count=len(missed), covered_by=claimed.id)
         self._last_run = time.monotonic()
         self._run(claimed, now)
 
-    def _record_missed(self, latest: datetime, slot: datetime, covered_by: int, now: datetime) -> None:
-        count = min(int((slot - latest) / self._interval) - 1, MAX_MISSED)
-        if count > 0:
-            missed = [slot - (count - i) * self._interval for i in range(count)]
-            self._slots.record_missed(missed, covered_by, now)
-            log.warning("slots were missed", count=count, covered_by=covered_by)
+    def _missed(self, latest: datetime, slot: datetime) -> list[datetime]:
+        """The slots between the latest that has a row and the one that is due, the oldest first."""
+        count = min(math.ceil((slot - latest) / self._interval) - 1, MAX_MISSED)
+        return [slot - i * self._interval for i in range(count, 0, -1)]
 
     @staticmethod
     def _log_error(event: JobExecutionEvent) -> None:

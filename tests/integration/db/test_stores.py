@@ -190,10 +190,10 @@ def test_missed_and_interrupted_slots_leave_a_trace(database: Database) -> None:
     assert first is not None
     assert store.heartbeat(first.id, "a", NOW + MINUTE)
     assert store.interrupt_stale(NOW + MINUTE) == []
-    cover = store.claim_slot(NOW + 10 * MINUTE, "b", NOW + 10 * MINUTE)
+    cover = store.claim_slot(NOW + 10 * MINUTE, "b", NOW + 10 * MINUTE, [NOW, NOW + 5 * MINUTE])
     assert cover is not None
-    missed = store.record_missed([NOW, NOW + 5 * MINUTE], cover.id, NOW + 10 * MINUTE)
-    assert [one.scheduled_for for one in missed] == [NOW + 5 * MINUTE]
+    [missed] = [one for one in store.list().items if one.status == "missed"]
+    assert (missed.scheduled_for, missed.covered_by) == (NOW + 5 * MINUTE, cover.id)
     [interrupted] = store.interrupt_stale(NOW + 2 * MINUTE, cover.id)
     assert (interrupted.id, interrupted.status, interrupted.covered_by) == (first.id, "interrupted", cover.id)
     assert [one.status for one in store.list().items] == ["running", "missed", "interrupted"]

@@ -20,18 +20,16 @@ class MemorySlots:
 
     rows: dict[datetime, Cycle] = field(default_factory=dict)
 
-    def claim_slot(self, scheduled_for: datetime, owner: str, now: datetime) -> Cycle | None:
+    def claim_slot(
+        self, scheduled_for: datetime, owner: str, now: datetime, missed: Sequence[datetime] = ()
+    ) -> Cycle | None:
         if scheduled_for in self.rows:
             return None
-        self.rows[scheduled_for] = Cycle(id=len(self.rows) + 1, scheduled_for=scheduled_for, started_at=now)
-        return self.rows[scheduled_for]
-
-    def record_missed(
-        self, slots: Sequence[datetime], covered_by: int | None, now: datetime
-    ) -> Sequence[Cycle]:
-        for slot in slots:
-            self.rows.setdefault(slot, Cycle(scheduled_for=slot, status="missed", covered_by=covered_by))
-        return ()
+        claimed = Cycle(id=len(self.rows) + 1, scheduled_for=scheduled_for, started_at=now)
+        self.rows[scheduled_for] = claimed
+        for slot in missed:
+            self.rows.setdefault(slot, Cycle(scheduled_for=slot, status="missed", covered_by=claimed.id))
+        return claimed
 
     def latest_slot(self) -> datetime | None:
         return max(self.rows, default=None)
@@ -98,6 +96,14 @@ def test_slots_that_nobody_ran_are_recorded_with_the_cycle_that_covers_them() ->
     assert missed == [at(5), at(10), at(15), at(20), at(25)]
     assert {desk.slots.rows[slot].covered_by for slot in missed} == {2}
     assert desk.ran == [at(0), at(30)]
+
+
+def test_slots_after_a_cycle_out_of_turn_are_recorded_too() -> None:
+    desk = Desk()
+    desk.slots.claim_slot(at(2), "by hand", at(2))
+    desk.tick_at(at(15.1))
+    missed = [slot for slot, cycle in sorted(desk.slots.rows.items()) if cycle.status == "missed"]
+    assert missed == [at(5), at(10)]
 
 
 def test_two_replicas_never_run_one_slot_twice() -> None:
