@@ -64,7 +64,7 @@ def operations(app: FastAPI) -> dict[str, Any]:
 
 
 def walk(operation: Any, examples: int) -> None:
-    """Send an operation generated requests, good and bad ones; raises where an answer is not as documented."""
+    """Send an operation generated requests, good and bad; raises where an answer is not as documented."""
 
     @settings(
         max_examples=examples,
