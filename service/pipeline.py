@@ -52,7 +52,7 @@ class Stages:
         clock: the service's clock.
         step_s: seconds between two cycles.
         derive: stores what follows from the newest data, before it is judged.
-        last_cycle: when the last cycle of an earlier process collected; None before the first.
+        last_cycle: when the last cycle of any process collected; None before the first.
     """
 
     sources: SourceRunner
@@ -160,9 +160,10 @@ class Pipeline:
 
     def _collect(self, now: datetime) -> None:
         """Read all sources; a source that fails is a state of that source, not of the cycle."""
-        before = self._collected_at or self._stages.last_cycle()
-        if before is not None and now - before > LATE * timedelta(seconds=self._stages.step_s):
-            self._absences.append((before, now))
+        # What another process collected between two reigns of this one counts as well.
+        known = [one for one in (self._collected_at, self._stages.last_cycle()) if one is not None]
+        if known and now - max(known) > LATE * timedelta(seconds=self._stages.step_s):
+            self._absences.append((max(known), now))
         self._collected_at = now
         healths: list[SourceHealth] = []
         for result in self._stages.sources.run(now, COLLECT_DEADLINE_SECONDS):

@@ -1,6 +1,7 @@
 """A cycle that fails says so, and what it could not learn is learned by the next one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from db.records import SavedDetections
 from db.samples import SampleStore
 from db.series import SeriesStore
 from detectors.default_rules import default_rules
-from detectors.engine import DetectionEngine
+from detectors.engine import DetectionEngine, DetectionResult
 from detectors.settings import DetectionSettings
 from domain.cycle import Cycle
 from domain.errors import StoreUnavailable
@@ -82,6 +83,44 @@ def test_what_a_cycle_could_not_learn_is_learned_by_the_next_one(windows: Window
     assert pipeline.run_cycle(Cycle(id=2, scheduled_for=NOW), NOW).status == "done"
     assert engines.engine is not None
     assert engines.engine.learned == [288]
+
+
+class Attentive(Forgetful):
+    """An engine that notes when it is told nobody collected."""
+
+    told: Sequence[tuple[datetime, datetime]] = ()
+
+    def detect(
+        self,
+        window: Window,
+        first_new: int,
+        now: datetime,
+        absences: Sequence[tuple[datetime, datetime]] = (),
+    ) -> DetectionResult:
+        self.told = absences
+        return super().detect(window, first_new, now, absences)
+
+
+def test_only_the_time_in_which_no_process_collected_is_an_absence(windows: Windows) -> None:
+    Forgetful.failures = 0
+    engine = Attentive()
+    others: list[datetime] = []
+    stages = _stages(windows, Engines(windows))
+    pipeline = Pipeline(replace(stages, engine=lambda: engine, last_cycle=lambda: max(others, default=None)))
+    minute = timedelta(minutes=1)
+
+    def cycle(number: int, minutes: float) -> None:
+        at = NOW + minutes * minute
+        assert pipeline.run_cycle(Cycle(id=number, scheduled_for=at), at).status == "done"
+
+    cycle(1, 0)
+    cycle(2, 5)
+    assert not engine.told
+    others.append(NOW + 60 * minute)
+    cycle(3, 65)
+    assert not engine.told
+    cycle(4, 95)
+    assert engine.told == ((NOW + 65 * minute, NOW + 95 * minute),)
 
 
 def _stages(windows: Windows, engines: Engines) -> Stages:
