@@ -18,6 +18,8 @@ from domain.errors import Conflict, InvalidInput
 _log = structlog.get_logger()
 _SHORTEST = timedelta(minutes=5)
 _LONGEST = timedelta(days=7)
+# Replicas of a product tell the beginning of the same firing a little apart.
+_APART_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Begun:
 def take_up(door: Doors, sender: str, alerts: Sequence[ForeignAlert], settings: HookSettings) -> Begun:
     """Start one investigation of the alerts that began to fire, and note which ones have ended.
 
-    An alert that keeps firing starts none, however often it is repeated. The investigation is stored before
-    its alerts are marked as known: whoever repeats an unanswered notification finds it again.
+    An alert that keeps firing starts none, however often it is repeated; one that begins anew does, whether
+    or not its end was told. The investigation is stored before its alerts are marked as known: whoever
+    repeats an unanswered notification finds it again.
 
     Raises:
         Overloaded: too many investigations are waiting; the sender must come back.
@@ -42,11 +45,11 @@ def take_up(door: Doors, sender: str, alerts: Sequence[ForeignAlert], settings: 
     channel = f"hooks.{sender}"
     for one in alerts:
         if one.status == "resolved":
-            door.stores.deliveries.forget(channel, one.fingerprint)
+            door.stores.deliveries.forget(channel, _firing(one))
     firing = [one for one in alerts if one.status == "firing"]
     if not firing:
         return Begun(reason="no alert is firing")
-    fresh = [one for one in firing if not door.stores.deliveries.seen(channel, one.fingerprint)]
+    fresh = [one for one in firing if not _is_known(door, channel, one)]
     if not fresh:
         return Begun(reason="these alerts fire already")
     least = severity_rank(settings.min_severity)
@@ -56,8 +59,17 @@ def take_up(door: Doors, sender: str, alerts: Sequence[ForeignAlert], settings: 
     begun = _begin(door, sender, grave, settings)
     now = door.service.real_now()
     for one in grave:
-        door.stores.deliveries.first_time(channel, one.fingerprint, now)
+        door.stores.deliveries.first_time(channel, _firing(one), now)
     return begun
+
+
+def _firing(alert: ForeignAlert, shift: int = 0) -> str:
+    """One firing of an alert: the same for all that begin in the same few minutes."""
+    return f"{alert.fingerprint}@{int(alert.starts_at.timestamp()) // _APART_S + shift}"
+
+
+def _is_known(door: Doors, channel: str, alert: ForeignAlert) -> bool:
+    return any(door.stores.deliveries.seen(channel, _firing(alert, shift)) for shift in (0, -1, 1))
 
 
 def _begin(door: Doors, sender: str, alerts: Sequence[ForeignAlert], settings: HookSettings) -> Begun:

@@ -282,6 +282,19 @@ def test_an_alert_starts_one_investigation_while_it_fires(desk: Desk, sender: st
     assert desk.stores.diagnoses.get(first["diagnosis_id"]).affected_metrics == (PNL,)
 
 
+def test_an_alert_that_fires_anew_is_investigated_though_its_end_was_never_told(desk: Desk) -> None:
+    def told(status: str, began: str) -> Any:
+        return send(desk, "alertmanager", notification(alert("Unended", status, startsAt=began))).json()
+
+    old, new = "2026-03-01T11:00:00Z", "2026-03-01T11:30:00Z"
+    first, second = told("firing", old), told("firing", new)
+    assert first["diagnosis_id"] is not None
+    assert second["diagnosis_id"] not in {None, first["diagnosis_id"]}
+    # The end of the older firing comes late: the younger one goes on.
+    told("resolved", old)
+    assert told("firing", new)["reason"] == "these alerts fire already"
+
+
 @pytest.mark.parametrize(
     ("labels", "metrics"),
     [
