@@ -64,12 +64,15 @@ class AlertIntent:
             "severity": self.severity,
             "group": self.group,
             "decided_at": format_rfc3339(self.decided_at),
+            "not_before": format_rfc3339(self.not_before),
             "counted": self.counted,
         }
 
     @classmethod
     def stored(cls, row: "StoredAlert") -> Self:
         """Read a decision back from its row."""
+        # The row's own time moves with every retry; what was decided stays.
+        decided = row.payload.get("not_before")
         return cls(
             receiver=row.receiver,
             subject=row.subject,
@@ -78,7 +81,7 @@ class AlertIntent:
             severity=row.payload["severity"],
             group=row.payload["group"],
             decided_at=parse_rfc3339(row.payload["decided_at"]),
-            not_before=row.not_before,
+            not_before=row.not_before if decided is None else parse_rfc3339(decided),
             counted=row.payload["counted"],
         )
 

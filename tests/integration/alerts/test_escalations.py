@@ -1,7 +1,7 @@
 """Escalations on the stored outbox and in a Slack: each step once, over restarts and replicas."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -107,6 +107,15 @@ def desk(database: Database) -> Iterator[Desk]:
         yield one
 
 
+@pytest.fixture
+def untold(database: Database) -> Iterator[Desk]:
+    """The first message is decided, and nothing has delivered it."""
+    with rig() as slack:
+        one = Desk(database, slack)
+        one.detect()
+        yield one
+
+
 def test_steps_come_one_after_the_other_and_once_whoever_looks(desk: Desk) -> None:
     for minutes, leads, own in ((14, 0, 1), (2, 1, 1), (13, 1, 1), (2, 1, 2), (60, 1, 2)):
         desk.rig.time.sleep(minutes * MINUTE)
@@ -170,3 +179,29 @@ def test_a_slack_that_is_away_holds_no_clock_up(desk: Desk) -> None:
     assert [one.receiver for one in waiting] == [STEP]
     assert waiting[0].not_before <= desk.rig.time.clock()
     assert waiting[0].not_before > before
+
+
+def test_a_first_receiver_that_fails_holds_no_clock_up(untold: Desk) -> None:
+    desk = untold
+    row = desk.store.list(["pending"]).items[0]
+    for _ in range(10):
+        desk.rig.time.sleep(1.6 * MINUTE)
+        desk.store.retry(row.id, desk.rig.time.clock() + timedelta(minutes=5), "HTTP 503")
+    desk.look()
+    assert [one.receiver for one in desk.store.list(["pending"]).items if one.kind == "escalated"] == [STEP]
+
+
+def test_a_message_that_is_taken_up_again_escalates_nothing_a_second_time(untold: Desk) -> None:
+    desk = untold
+    row = desk.store.list(["pending"]).items[0]
+    desk.store.park(row.id, "not_in_channel")
+    desk.rig.time.sleep(31 * MINUTE)
+    desk.look()
+    known = [one.subject for one in desk.store.list().items if one.kind == "escalated"]
+    assert len(known) == 2
+    for _ in range(3):
+        assert desk.store.unpark("slack", desk.rig.time.clock()) == 1
+        desk.rig.time.sleep(31 * MINUTE)
+        desk.look()
+        desk.store.park(row.id, "not_in_channel")
+    assert [one.subject for one in desk.store.list().items if one.kind == "escalated"] == known
