@@ -7,7 +7,7 @@ from alerts.history import History
 from alerts.outbox import AlertIntent
 from alerts.policy import ESCALATION, Reason, is_snoozed
 from alerts.settings import AlertSettings
-from domain.anomaly import severity_rank
+from domain.anomaly import Severity, severity_rank
 from domain.incident import Incident
 
 
@@ -22,8 +22,8 @@ def due_escalations(
     found: list[AlertIntent] = []
     gap = timedelta(minutes=settings.escalate_after_minutes)
     for incident in incidents:
-        since = unanswered_since(incident, history, now)
-        if since is None or severity_rank(incident.severity) < severity_rank(settings.escalate_severity):
+        since = unanswered_since(incident, history, now, settings.escalate_severity)
+        if since is None:
             continue
         for step, receiver in enumerate(settings.escalate_to, 1):
             at = since + step * gap
@@ -33,12 +33,16 @@ def due_escalations(
     return found
 
 
-def unanswered_since(incident: Incident, history: History, now: datetime) -> datetime | None:
+def unanswered_since(
+    incident: Incident, history: History, now: datetime, at_least: Severity
+) -> datetime | None:
     """Since when people know of an incident that nobody took; None where somebody did, or nobody was told.
 
-    The clock begins with the first message about it, and anew where it is opened again or a snooze ends.
+    The clock begins with the first message about it that says that it is at least this severe, and anew where
+    it is opened again or a snooze ends.
     """
-    if incident.status != "open" or is_snoozed(incident, now):
+    wanted = severity_rank(at_least)
+    if incident.status != "open" or is_snoozed(incident, now) or severity_rank(incident.severity) < wanted:
         return None
     told = [
         intent
@@ -48,11 +52,14 @@ def unanswered_since(incident: Incident, history: History, now: datetime) -> dat
     ]
     if not told:
         return None
-    begins = [min(intent.not_before for intent in told)]
-    begins += [intent.decided_at for intent in told if intent.reason == Reason.REOPENED]
+    severe = [intent for intent in told if severity_rank(intent.severity) >= wanted]
+    begins = [intent.decided_at for intent in severe if intent.reason == Reason.REOPENED]
+    if severe:
+        begins.append(min(intent.not_before for intent in severe))
     if incident.snoozed_until is not None:
+        # Where it grew worse while it was snoozed, no message may have said so.
         begins.append(incident.snoozed_until)
-    return max(begins)
+    return max(begins, default=None)
 
 
 def step_of(subject: str) -> int | None:

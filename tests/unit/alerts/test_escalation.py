@@ -74,7 +74,7 @@ def test_what_nobody_was_told_is_not_escalated() -> None:
 def test_a_digest_tells_too_and_the_clock_begins_when_it_is_sent() -> None:
     later = NOW + 10 * MINUTE
     digest = told(intent(subject="digest:quiet_hours:x", reason="quiet_hours", not_before=later))
-    assert unanswered_since(incident(), digest, NOW + 60 * MINUTE) == later
+    assert unanswered_since(incident(), digest, NOW + 60 * MINUTE, "high") == later
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,25 @@ def test_the_clock_begins_anew_after_a_snooze_and_where_it_is_opened_again(
 ) -> None:
     assert due(44, history, **changes) == []
     assert due(45, history, **changes) == [("slack:C0LEADS", 1)]
+
+
+def test_the_clock_begins_when_it_is_said_to_be_severe_enough() -> None:
+    rose = NOW + 300 * MINUTE
+    history = told(
+        intent(severity="medium"),
+        intent(severity="medium", reason="grew", decided_at=NOW + MINUTE, not_before=NOW + MINUTE),
+        intent(reason="severity_rose", decided_at=rose, not_before=rose),
+    )
+    assert due(300, history) == due(314.9, history) == []
+    assert due(315, history) == [("slack:C0LEADS", 1)]
+    assert due(330, history) == [("slack:C0LEADS", 1), ("pagerduty", 2)]
+
+
+def test_what_grew_worse_during_a_snooze_is_escalated_after_it() -> None:
+    history = told(intent(severity="medium"))
+    assert due(44, history, snoozed_until=NOW + 30 * MINUTE) == []
+    assert due(45, history, snoozed_until=NOW + 30 * MINUTE) == [("slack:C0LEADS", 1)]
+    assert due(45, history) == []
 
 
 def test_the_message_says_that_it_is_an_escalation() -> None:
