@@ -63,6 +63,7 @@ class ExchangeCollector:
             # Whoever asks us to wait is asked for the same symbol later; else the others come first.
             self._broke = None if error.retry_after is not None else (progress.read_at, turn)
             raise
+        self._broke = None
         self._brought += len(intake) - before
         if progress.left == 0 and not self._brought and self._failed is not None:
             raise SourceError(self.name, self._failed.reason, permanent=self._failed.permanent)
@@ -75,11 +76,16 @@ class ExchangeCollector:
         )
 
     def _next(self, progress: Progress) -> Progress:
-        """A new read does not begin with the symbol at which the last one broke off."""
-        broke = self._broke
-        if broke is None or broke[0] == progress.read_at or broke[1] != progress.turn:
+        """A read does not begin with the symbol at which the last one broke off, but with the one after it.
+
+        Told by what broke off and not by the cursor, which stays where it was while nothing is read.
+        """
+        broke, n_symbols = self._broke, len(self._settings.symbols)
+        if broke is None or progress.again or progress.left < n_symbols:
             return progress
-        return replace(progress, turn=(progress.turn + 1) % len(self._settings.symbols), again=False)
+        read_at, turn = broke
+        # The same read once more is another try of the same symbol.
+        return replace(progress, turn=turn if read_at == progress.read_at else (turn + 1) % n_symbols)
 
     def _turn(self, symbol: str, progress: Progress, intake: Intake, deadline: float) -> tuple[Progress, int]:
         """All feeds of one symbol; one that is refused is a note and costs the others nothing."""

@@ -315,20 +315,63 @@ def test_a_venue_that_does_not_answer_properly_is_an_error_with_its_reason(
         read(collector(venue))
 
 
+def symbols_read(one: ExchangeCollector, since: Position, now: datetime) -> tuple[set[str], Position]:
+    """The symbols that a read brought before it ended or broke off, and how far it came."""
+    seen: set[str] = set()
+    with contextlib.suppress(SourceError):
+        while True:
+            page = one.collect(since, now)
+            seen |= {name for series in page.samples.series if (name := series.key.label("symbol"))}
+            since = page.position
+            if not page.more:
+                break
+    return seen, since
+
+
+def many(*natives: str) -> tuple[FakeVenue, list[str]]:
+    """A venue that lists other symbols, and their unified names."""
+    fake = FakeVenue(ms(NOW), natives)
+    return fake, [f"{native.removesuffix('USDT')}/USDT:USDT" for native in natives]
+
+
+def test_a_symbol_that_broke_off_one_read_is_part_of_the_next(venue: FakeVenue) -> None:
+    one = collector(venue)
+    venue.spoil("", reply(b"<html>oops</html>"), symbol="BTCUSDT")
+    seen, position = symbols_read(one, Position(), NOW)
+    assert seen == set()
+    venue.spoilt_symbols.clear()
+    for minute in (1, 2):
+        seen, position = symbols_read(one, position, NOW + timedelta(minutes=minute))
+        assert seen == {BTC, ETH}
+
+
 def test_a_symbol_whose_answers_break_every_read_does_not_starve_the_others(venue: FakeVenue) -> None:
     venue.spoil("", reply(b"<html>oops</html>"), symbol="BTCUSDT")
     one, position = collector(venue), Position()
-    seen: set[str | None] = set()
-    for minute in range(3):
-        now = NOW + timedelta(minutes=minute)
-        with contextlib.suppress(SourceError):
-            while True:
-                page = one.collect(position, now)
-                seen |= {series.key.label("symbol") for series in page.samples.series}
-                position = page.position
-                if not page.more:
-                    break
-    assert ETH in seen
+    reads = []
+    for minute in range(5):
+        seen, position = symbols_read(one, position, NOW + timedelta(minutes=minute))
+        reads.append(seen)
+    assert reads == [set(), {ETH}, {ETH}, {ETH}, {ETH}]
+
+
+@pytest.mark.parametrize("broken", [(0, 1), (1, 2), (0, 3), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize("tries", [1, 2])
+def test_symbols_that_break_every_read_do_not_starve_the_others(broken: tuple[int, ...], tries: int) -> None:
+    natives = ("AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT")
+    fake, names = many(*natives)
+    for number in broken:
+        fake.spoil("", reply(b"<html>oops</html>"), symbol=natives[number])
+    one, position = collector(fake, symbols=names, feeds=["ticker"]), Position()
+    seen: list[set[str]] = []
+    for minute in range(8):
+        for _ in range(tries):
+            found, position = symbols_read(one, position, NOW + timedelta(minutes=minute))
+            seen.append(found)
+    fake.close()
+    good = {name for number, name in enumerate(names) if number not in broken}
+    assert set().union(*seen[: len(seen) // 2]) == good
+    assert set().union(*seen[len(seen) // 2 :]) == good
 
 
 def test_a_venue_that_knows_other_depths_of_the_book_chooses_itself(venue: FakeVenue) -> None:
