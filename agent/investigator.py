@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import structlog
 from langchain_core.runnables import RunnableConfig
@@ -22,6 +22,8 @@ from domain.errors import AnalystError
 from prompts.runbook import Runbook
 
 log = structlog.get_logger()
+P = ParamSpec("P")
+T = TypeVar("T")
 ENDED = frozenset({"done", "failed", "cancelled"})
 
 
@@ -76,6 +78,8 @@ class Investigator:
         self._graph: Graph = build_graph(checkpointer)
         self._tasks: dict[str, asyncio.Task[Diagnosis]] = {}
         self._cancelled: set[str] = set()
+        # What is stored as ended is past stopping: its events and its listeners still have to hear of it.
+        self._ending: set[str] = set()
 
     async def run(self, diagnosis_id: str) -> Diagnosis:
         """Run, resume or join the investigation of a stored diagnosis, and return what was stored."""
@@ -90,13 +94,23 @@ class Investigator:
         """Stop a run; what was found is kept. One that has ended is returned as it is."""
         task = self._tasks.get(diagnosis_id)
         if task is not None:
-            self._cancelled.add(diagnosis_id)
-            task.cancel()
-            return await task
+            await self._stop(diagnosis_id, task)
+            if not task.cancelled():
+                return task.result()
+        # It waits for its turn, or was stopped before there was anything to keep.
         diagnosis = await asyncio.to_thread(self._around.diagnoses.get, diagnosis_id)
         if diagnosis.status in ENDED:
             return diagnosis
         return await self._end(diagnosis.model_copy(update={"status": "cancelled"}), "cancelled", None)
+
+    async def _stop(self, diagnosis_id: str, task: asyncio.Task[Diagnosis]) -> None:
+        if diagnosis_id not in self._cancelled and diagnosis_id not in self._ending:
+            self._cancelled.add(diagnosis_id)
+            task.cancel()
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._cancelled.discard(diagnosis_id)
 
     async def _run(self, diagnosis_id: str) -> Diagnosis:
         diagnosis = await asyncio.to_thread(self._around.diagnoses.get, diagnosis_id)
@@ -104,14 +118,13 @@ class Investigator:
             return diagnosis
         started = time.perf_counter()
         running = diagnosis.model_copy(update={"status": "running"})
-        await asyncio.to_thread(self._around.diagnoses.save, running)
+        await _in_full(self._around.diagnoses.save, running)
         await self._emit(diagnosis_id, "run.started", self._introduction(running))
         try:
             investigation = await self._investigate(running)
         except asyncio.CancelledError:
             if diagnosis_id not in self._cancelled:
                 raise  # The process is leaving: the row stays `running` and the next start resumes it.
-            self._cancelled.discard(diagnosis_id)
             return await self._keep_partial(running, started)
         except AnalystError as error:
             return await self._fail(running, str(error))
@@ -170,7 +183,14 @@ class Investigator:
         return await self._end(failed, "failed", reason)
 
     async def _end(self, diagnosis: Diagnosis, status: str, reason: str | None) -> Diagnosis:
-        stored = await asyncio.to_thread(self._around.diagnoses.save, diagnosis)
+        self._ending.add(diagnosis.id)
+        try:
+            return await self._told(diagnosis, status, reason)
+        finally:
+            self._ending.discard(diagnosis.id)
+
+    async def _told(self, diagnosis: Diagnosis, status: str, reason: str | None) -> Diagnosis:
+        stored = await _in_full(self._around.diagnoses.save, diagnosis)
         outcome = {
             "status": status,
             "outcome": stored.outcome,
@@ -185,7 +205,7 @@ class Investigator:
         return stored
 
     async def _emit(self, run_id: str, event: str, data: Mapping[str, Any]) -> None:
-        await asyncio.to_thread(self._around.runs.append, run_id, event, data)
+        await _in_full(self._around.runs.append, run_id, event, data)
 
     def _introduction(self, diagnosis: Diagnosis) -> dict[str, Any]:
         return {
@@ -210,6 +230,16 @@ class Investigator:
             return concluded.model_copy(update={"fallback_reason": "no model is configured"})
         usage = await self._around.models.usage(diagnosis.id)
         return Notes.of(investigation).finish(concluded).model_copy(update={"usage": usage})
+
+
+async def _in_full(write: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Write in a thread, and wait for it though we are cancelled: nothing may be written behind an end."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments, **named))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.gather(writing, return_exceptions=True)
+        raise
 
 
 def _config(diagnosis_id: str) -> RunnableConfig:

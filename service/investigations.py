@@ -228,10 +228,10 @@ class Investigations:
 
     def _ask_model(self, request: DiagnosisRequest, future: "Future[Diagnosis]", now: datetime) -> None:
         """Let a model look at what has its statistical diagnosis; nothing waits for it."""
-        if not future.done() or future.exception() is not None or future.result().status != "done":
+        if not future.done() or future.cancelled() or future.exception() is not None:
             return
         known = future.result()
-        if known.outcome == "no_fault":
+        if known.status != "done" or known.outcome == "no_fault":
             return
         alike = self._models.alike(known, now)
         if alike is not None:
