@@ -1,6 +1,7 @@
 """What a venue says of now: quotes, book, funding and open interest."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +15,8 @@ from collectors.intake import Intake
 from domain.market import BPS, book_imbalance
 
 Feed = Callable[[Clocks, Intake, float], int]
+# One refusal may be a bad moment of the venue.
+_SURE_AFTER = 2
 
 
 class Quotes:
@@ -23,7 +26,7 @@ class Quotes:
         self._settings = settings
         self._venue = venue
         self._last: dict[str, float | None] = {}
-        self._any_depth = False
+        self._depth_refused: Counter[str] = Counter()
 
     def feeds(self, contract: Contract) -> Iterator[Feed]:
         """The configured feeds that this symbol has at this venue."""
@@ -81,15 +84,18 @@ class Quotes:
 
     def _levels_of(self, symbol: str, deadline: float) -> Mapping[str, Any]:
         """The book; some venues know only certain numbers of levels, and then choose themselves."""
-        if self._any_depth:
+        refused = self._depth_refused
+        if refused[symbol] >= _SURE_AFTER:
             return self._asked("the book", "fetch_order_book", symbol, deadline=deadline)
         try:
             levels = self._settings.book_levels
-            return self._asked("the book", "fetch_order_book", symbol, levels, deadline=deadline)
+            found = self._asked("the book", "fetch_order_book", symbol, levels, deadline=deadline)
         except CallFailed:
             found = self._asked("the book", "fetch_order_book", symbol, deadline=deadline)
-            self._any_depth = True
-            return found
+            refused[symbol] += 1
+        else:
+            refused[symbol] = 0
+        return found
 
     def _funding(self, contract: Contract, clocks: Clocks, intake: Intake, deadline: float) -> int:
         found = self._asked("the funding rate", "fetch_funding_rate", contract.symbol, deadline=deadline)

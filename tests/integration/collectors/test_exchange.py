@@ -387,6 +387,51 @@ def test_a_venue_that_knows_other_depths_of_the_book_chooses_itself(venue: FakeV
     assert not notes(pages)
 
 
+def depths_asked(fake: FakeVenue, one: ExchangeCollector, minute: int) -> list[tuple[str, str | None]]:
+    """Symbol and number of levels of each call for a book in one read, which brings every symbol's."""
+    fake.asked.clear()
+    pages = read(one, now=NOW + timedelta(minutes=minute))
+    assert not notes(pages)
+    assert samples(pages, "spread_bps", BTC)
+    assert samples(pages, "spread_bps", ETH)
+    asked = [query for path, query in fake.asked if path == "/v5/market/orderbook"]
+    return [(query["symbol"], query.get("limit")) for query in asked]
+
+
+def test_one_refusal_of_a_depth_does_not_lower_it_for_good(venue: FakeVenue) -> None:
+    one = collector(venue, feeds=["book"], book_levels=200)
+    answer = venue.answers["/v5/market/orderbook"]
+    both = [("BTCUSDT", "200"), ("ETHUSDT", "200")]
+    refuse = [True]
+
+    def passing(connection: socket.socket, head: str) -> None:
+        good = reply_json(ok(answer({"symbol": "BTCUSDT"}), venue.now_ms))
+        (refused(10016, "service is busy") if refuse.pop() else good)(connection, head)
+
+    for minute in (0, 2):
+        refuse[:] = [False, True]
+        venue.spoil("", passing, symbol="BTCUSDT")
+        asked = depths_asked(venue, one, minute)
+        assert [asked[0], *asked[2:]] == both
+        assert asked[1] != both[0]
+        venue.spoilt_symbols.clear()
+        assert depths_asked(venue, one, minute + 1) == both
+
+
+def test_a_depth_that_one_symbol_refuses_is_asked_of_the_others(venue: FakeVenue) -> None:
+    one = collector(venue, feeds=["book"], book_levels=200)
+    answer = venue.answers["/v5/market/orderbook"]
+
+    def picky(connection: socket.socket, head: str) -> None:
+        good = reply_json(ok(answer({"symbol": "BTCUSDT"}), venue.now_ms))
+        (refused(10001, "params error: limit") if "limit=200" in head else good)(connection, head)
+
+    venue.spoil("", picky, symbol="BTCUSDT")
+    asked = [depths_asked(venue, one, minute) for minute in range(3)]
+    assert [("BTCUSDT", "200") in calls for calls in asked] == [True, True, False]
+    assert all(("ETHUSDT", "200") in calls for calls in asked)
+
+
 def test_an_endless_answer_is_cut_at_its_bound(venue: FakeVenue) -> None:
     venue.spoil("/v5/market/kline", reply(b"[" + b" " * 3_000_000 + b"]"))
     with pytest.raises(SourceError, match="more than 100000 bytes"):
