@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from db import versions
 from db.database import Database
@@ -79,11 +79,8 @@ class DiagnosisStore:
             head = _head(connection, diagnosis.id)
             version = versions.next_version(connection, head, diagnosis)
             versions.write(connection, number, version, diagnosis)
-            connection.execute(
-                update(DIAGNOSIS)
-                .where(DIAGNOSIS.c.id == number)
-                .values(version=version, **_summary(diagnosis))
-            )
+            statement = update(DIAGNOSIS).where(DIAGNOSIS.c.id == number)
+            connection.execute(statement.values(version=version, **_summary(diagnosis)))
             _link_incident(connection, diagnosis)
             store_intents(connection, alerts, diagnosis.incident_id, now or diagnosis.timestamp)
         return diagnosis
@@ -97,6 +94,11 @@ class DiagnosisStore:
         if not found:
             raise NotFound("version of this diagnosis", str(version))
         return found[0]
+
+    def keyed(self, key: str) -> Diagnosis | None:
+        """The diagnosis that was first asked for under an idempotency key."""
+        with self._database.read() as connection:
+            return _where(connection, DIAGNOSIS.c.idempotency_key == key)
 
     def many(self, diagnosis_ids: Sequence[str]) -> dict[str, Diagnosis]:
         """Those of some diagnoses that are still stored, by id, in one go."""
@@ -117,8 +119,7 @@ class DiagnosisStore:
     def versions(self, diagnosis_id: str) -> list[int]:
         """The numbers of the versions kept, the present one last."""
         with self._database.read() as connection:
-            head = _head(connection, diagnosis_id)
-            return versions.numbers(connection, head["id"])
+            return versions.numbers(connection, _head(connection, diagnosis_id)["id"])
 
     def request(self, diagnosis_id: str) -> DiagnosisRequest:
         """What was asked for."""
@@ -271,7 +272,11 @@ def _summary(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def _shown(connection: Connection, incident: int) -> Diagnosis | None:
     ours = select(INCIDENT.c.diagnosis_id).where(INCIDENT.c.id == incident).scalar_subquery()
-    heads = connection.execute(select(DIAGNOSIS).where(DIAGNOSIS.c.id == ours)).mappings().all()
+    return _where(connection, DIAGNOSIS.c.id == ours)
+
+
+def _where(connection: Connection, one: ColumnElement[bool]) -> Diagnosis | None:
+    heads = connection.execute(select(DIAGNOSIS).where(one)).mappings().all()
     return next(iter(versions.read(connection, heads)), None)
 
 

@@ -19,9 +19,11 @@ from api.feedback import Verdict, give
 from api.routes.incidents import change
 from db.anomalies import AnomalyFilter
 from db.inbox import Delivery
+from domain.diagnosis import DiagnosisRequest
 from domain.errors import Conflict, InvalidInput, NotifyError
 from domain.feedback import DiagnosisVerdict
 from service.investigations import request_for
+from service.slack_diagnosis import begin
 from service.slack_in import Slot
 from service.slack_people import People
 from service.slack_questions import Questions
@@ -106,18 +108,20 @@ class SlackEffects:
         change(self.doors, caller, incident_id, {"snoozed_until": until})
 
     def _diagnose(self, caller: Caller, said: Said, delivery: Delivery) -> None:
-        stores, now = self.doors.stores, self.doors.service.now()
-        incident = stores.incidents.get(said.value)
+        diagnosis = begin(
+            self.doors, caller, delivery, {"incident": said.value}, lambda: self._request(said.value)
+        )
+        text = f"Investigating {said.value} again ({diagnosis.id}); the message changes when it is done."
+        self._confirm(said, message_of(text))
+
+    def _request(self, incident_id: str) -> DiagnosisRequest:
+        """What to investigate about an incident as it is now."""
+        stores = self.doors.stores
+        incident = stores.incidents.get(incident_id)
         anomalies = tuple(stores.anomalies.iterate(AnomalyFilter(incident_id=incident.id)))
         if not anomalies:
             raise Conflict("its anomalies are no longer stored")
-        # The delivery's own name: doing it twice after a crash is one investigation.
-        diagnosis = self.doors.service.diagnose(
-            request_for(incident, anomalies, now), f"slack:{delivery.delivery_id}"
-        )
-        self.doors.audit(caller, "diagnosis.started", diagnosis.id, (None, {"incident": incident.id}))
-        text = f"Investigating {incident.id} again ({diagnosis.id}); the message changes when it is done."
-        self._confirm(said, message_of(text))
+        return request_for(incident, anomalies, self.doors.service.now())
 
     def _judge(
         self, caller: Caller, diagnosis_id: str, verdict: DiagnosisVerdict, *, cause: str = "", why: str = ""

@@ -22,6 +22,7 @@ from db.records import ChatMessage
 from domain.anomaly import SEVERITIES, severity_rank
 from domain.diagnosis import Diagnosis, DiagnosisRequest
 from domain.errors import InvalidInput
+from service.slack_diagnosis import begin
 from service.slack_people import People
 
 SHOWN = 15
@@ -144,17 +145,18 @@ class Questions:
         return incidents_message(summaries, len(found) - len(summaries), self.dashboard_url)
 
     def _diagnose(self, name: str, caller: Caller, delivery: Delivery) -> Mapping[str, Any]:
-        now = self.doors.service.now()
-        request = DiagnosisRequest(
-            start_time=now - LOOK_BACK, end_time=now, affected_metrics=tuple(self._series_named(name))
-        )
-        begun = self.doors.service.diagnose(request, f"slack:{delivery.delivery_id}")
-        self.doors.audit(caller, "diagnosis.started", begun.id, (None, {"metric": name}))
+        begun = begin(self.doors, caller, delivery, {"metric": name}, lambda: self._request(name))
         deadline = time.monotonic() + PATIENCE_S
         while begun.status in {"queued", "running"} and time.monotonic() < deadline:
             time.sleep(0.1)
             begun = self.doors.stores.diagnoses.get(begun.id)
         return answer_message(_told(begun), self.dashboard_url)
+
+    def _request(self, name: str) -> DiagnosisRequest:
+        now = self.doors.service.now()
+        return DiagnosisRequest(
+            start_time=now - LOOK_BACK, end_time=now, affected_metrics=tuple(self._series_named(name))
+        )
 
     def _series_named(self, name: str) -> Sequence[str]:
         """All series of a metric, or the one series that is written out."""
