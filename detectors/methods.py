@@ -102,6 +102,8 @@ def _frozen(view: View) -> Scored:
 
 def _last_run(events: Any) -> FloatArray:
     """Length of the unbroken run of true cells at the end of each row."""
+    if not events.shape[1]:
+        return np.zeros(len(events))
     broken = ~events[:, ::-1]
     length = np.where(broken.any(axis=1), broken.argmax(axis=1), events.shape[1])
     return np.asarray(length, dtype=np.float64)

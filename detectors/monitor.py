@@ -28,7 +28,8 @@ MEAN_TO_SIGMA = 1.2533
 REACH = 4.0
 WARM = 20
 BOUND = 3.0
-RELATIVE_FLOOR = 1e-9
+# What rounding makes of a sum of large numbers is no movement.
+RELATIVE_FLOOR = 1e-13
 GAIN = 1.7
 SUSPECT = 3.0
 SLOW_PACE = 0.1

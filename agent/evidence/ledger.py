@@ -33,8 +33,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     Cost: a few milliseconds per hundred series; nothing is sampled or cut before it is tested.
     """
     if not holds_data(case):
-        window = case.window
-        return blank_ledger(case.targets, case.start, case.end, window.step_s, len(window.series))
+        return blank_ledger(case.targets, case.start, case.end, case.window.step_s, len(case.window.series))
     rest, parts = set_apart(case.window)
     case = replace(case, window=rest)
     measured = measure_case(case, settings)

@@ -22,11 +22,8 @@ class _Broken(FakeAnalyst):
         raise RuntimeError("password=hunter2 at /srv/secret")
 
 
-def test_an_error_of_our_own_is_a_500_without_our_insides(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api_desk.FakeAnalyst", _Broken)
-    with capture_logs() as logged, running_desk(tmp_path) as desk:
+def test_an_error_of_our_own_is_a_500_without_our_insides(tmp_path: Path) -> None:
+    with capture_logs() as logged, running_desk(tmp_path, service_type=_Broken) as desk:
         answer = desk.client.get("/api/v1/sources")
         assert answer.status_code == 500
         assert "request.failed" in [entry["event"] for entry in logged]
