@@ -14,6 +14,8 @@ from api.settings import ServerSettings
 _DRAIN_BYTES = 128 * 1_048_576
 _DRAIN_SECONDS = 10.0
 _BUFFERED_BYTES = 64 * 1_048_576
+# Deflate cannot do better: so much may come of each byte.
+_MOST_INFLATED = 1_032
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -38,17 +40,36 @@ class BodyGuard:
             return
         _check_framing(headers)
         inflate = _is_gzip(headers)
+        if inflate:
+            _check_known(scope)
         try:
             raw = await self._read(receive, headers, self._limit(scope["path"]))
         except _Gone:
             return
+        held, body = len(raw), raw
         try:
-            body = inflated(raw, self._limit(scope["path"])) if inflate else raw
+            if inflate:
+                body = await self._inflated(raw, self._limit(scope["path"]))
+                held += len(body)
             # In place: the meters outside read the matched route from this very scope.
             scope["headers"] = _without_encoding(scope, len(body))
             await self._app(scope, _replay(body, receive), send)
         finally:
-            self._buffered -= len(raw)
+            self._buffered -= held
+
+    async def _inflated(self, raw: bytes, limit: int) -> bytes:
+        """Inflate beside the event loop; what may come of it has its place in memory before it begins."""
+        most = min(limit, _MOST_INFLATED * len(raw), _BUFFERED_BYTES - len(raw))
+        if self._buffered + most > _BUFFERED_BYTES:
+            raise _too_many()
+        self._buffered += most
+        try:
+            body = await asyncio.to_thread(inflated, raw, most)
+        except BaseException:
+            self._buffered -= most
+            raise
+        self._buffered += len(body) - most
+        return body
 
     def _limit(self, path: str) -> int:
         own = (limit for prefix, limit in self._limits.items() if path.startswith(prefix))
@@ -116,6 +137,16 @@ def _check_framing(headers: Headers) -> None:
     if "transfer-encoding" in headers and "content-length" in headers:
         raise HttpProblem(
             400, "Content-Length and Transfer-Encoding exclude each other.", headers={"Connection": "close"}
+        )
+
+
+def _check_known(scope: Scope) -> None:
+    """Nobody may have us inflate a body before we know who it is from; a signature is known after it only."""
+    if scope.get("state", {}).get("caller") is None:
+        raise HttpProblem(
+            415,
+            "Without a token the body must be sent as it is, not compressed.",
+            headers={"Accept-Encoding": "identity"},
         )
 
 

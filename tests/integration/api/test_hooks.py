@@ -1,6 +1,7 @@
 """Webhooks of Alertmanager, Grafana, GitHub, GitLab and others, over real HTTP."""
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -207,6 +208,15 @@ def test_who_signs_or_carries_an_ingest_token_is_let_in(desk: Desk, sender: str)
     for role, status in (("ingest", 200), ("admin", 200), ("viewer", 403), ("operator", 403)):
         answer = post(desk, sender, body, desk.as_role(role))  # type: ignore[arg-type]
         assert answer.status_code == status, (role, answer.text)
+
+
+def test_only_who_carries_a_token_may_send_a_compressed_body(desk: Desk) -> None:
+    body = json.dumps(notification()).encode()
+    packed = {"Content-Encoding": "gzip"}
+    signed = post(desk, "alertmanager", gzip.compress(body), {**sign_own(SECRET, body, AT), **packed})
+    assert (signed.status_code, signed.headers["accept-encoding"]) == (415, "identity")
+    known = post(desk, "alertmanager", gzip.compress(body), {**desk.as_role("ingest"), **packed})
+    assert known.status_code == 200
 
 
 def test_the_plain_token_of_gitlab_is_taken_and_a_wrong_one_is_not(desk: Desk) -> None:

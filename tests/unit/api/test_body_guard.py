@@ -1,24 +1,32 @@
 """Bodies are bounded before anything parses them."""
 
 import gzip
+import threading
 import zlib
 from collections.abc import Sequence
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from api import body_guard
+from api.auth import Caller
 from api.body_guard import BodyGuard, inflated
 from api.problem import HttpProblem
 from api.settings import ServerSettings
 
 LIMIT = 1_024
+GZIP = {"transfer-encoding": "chunked", "content-encoding": "gzip"}
 
 
-async def _send(guard_headers: dict[str, str], chunks: Sequence[bytes]) -> bytes:
-    """What the app behind the guard reads."""
-    read = bytearray()
+async def _send(
+    guard_headers: dict[str, str], chunks: Sequence[bytes], *, known: bool = True, buffered: int = 0
+) -> bytes:
+    """What the app behind the guard reads, while so many bytes of other requests are buffered."""
+    read, held = bytearray(), 0
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal held
+        held = guard._buffered
         more = True
         while more:
             message = await receive()
@@ -38,8 +46,15 @@ async def _send(guard_headers: dict[str, str], chunks: Sequence[bytes]) -> bytes
 
     guard = BodyGuard(app, ServerSettings(max_body_bytes=LIMIT), {})
     headers = [(name.encode(), value.encode()) for name, value in guard_headers.items()]
-    await guard({"type": "http", "method": "POST", "path": "/x", "headers": headers}, receive, send)
-    assert guard._buffered == 0
+    scope: Scope = {"type": "http", "method": "POST", "path": "/x", "headers": headers}
+    scope["state"] = {"caller": Caller("pusher", "ingest") if known else None}
+    guard._buffered = buffered
+    try:
+        await guard(scope, receive, send)
+    finally:
+        assert guard._buffered == buffered
+    packed = sum(map(len, chunks)) if "content-encoding" in guard_headers else 0
+    assert not read or held == buffered + packed + len(read)
     return bytes(read)
 
 
@@ -51,6 +66,34 @@ async def test_a_gzip_body_arrives_inflated() -> None:
     packed = gzip.compress(b"x" * LIMIT, mtime=0)
     headers = {"content-length": str(len(packed)), "content-encoding": "gzip"}
     assert await _send(headers, [packed]) == b"x" * LIMIT
+
+
+async def test_a_body_is_inflated_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(raw: bytes, limit: int) -> bytes:
+        threads.append(threading.current_thread())
+        return inflated(raw, limit)
+
+    monkeypatch.setattr(body_guard, "inflated", watched)
+    assert await _send(GZIP, [gzip.compress(b"x", mtime=0)]) == b"x"
+    assert threads[0] is not threading.current_thread()
+
+
+async def test_what_a_body_may_inflate_to_has_its_place_in_memory_first() -> None:
+    packed = gzip.compress(b"x" * LIMIT, mtime=0)
+    free = body_guard._BUFFERED_BYTES - len(packed) - LIMIT
+    assert len(await _send(GZIP, [packed], buffered=free)) == LIMIT
+    with pytest.raises(HttpProblem) as caught:
+        await _send(GZIP, [packed], buffered=free + 1)
+    assert caught.value.status_code == 429
+
+
+async def test_nothing_is_inflated_for_somebody_unknown() -> None:
+    assert await _send({"transfer-encoding": "chunked"}, [b"ab"], known=False) == b"ab"
+    with pytest.raises(HttpProblem) as caught:
+        await _send(GZIP, [gzip.compress(b"x", mtime=0)], known=False)
+    assert caught.value.status_code == 415
 
 
 @pytest.mark.parametrize(
