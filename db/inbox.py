@@ -104,7 +104,10 @@ class InboxStore:
             return int(connection.execute(statement).scalar_one())
 
     def _settle(self, delivery: Delivery, **values: Any) -> None:
-        statement = update(_INBOX).where(*_key(delivery.channel, delivery.delivery_id))
+        """Only for the claim that is named: one that ran out has no say after the next one began."""
+        statement = update(_INBOX).where(
+            *_key(delivery.channel, delivery.delivery_id), _INBOX.c.attempts == delivery.attempts
+        )
         with self._database.write(Lock.INBOX) as connection:
             connection.execute(statement.values(**values))
 

@@ -1,6 +1,7 @@
 """Joins what people do in Slack with the service: the signed doors, Socket Mode, and the workers behind."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -71,7 +72,8 @@ def attach_slack(app: FastAPI, settings: Settings, alerting: Alerting) -> SlackR
     )
     secret, token = signing_secret(slack), app_token(slack)
     key = secret.get_secret_value().encode() if secret is not None else b""
-    app.state.slack = inside = SlackIn(key, doors.stores.inbox, effects, system_clock)
+    longest = timedelta(seconds=settings.llm.chat_timeout_seconds)
+    app.state.slack = inside = SlackIn(key, doors.stores.inbox, effects, system_clock, longest)
     socket = SocketMode(token, slack.api_url, inside.take) if token is not None else None
     return SlackRoads(inside, mouth, socket)
 

@@ -72,15 +72,22 @@ class SlackIn:
         inbox: where deliveries are kept.
         effects: does what they ask for.
         clock: real time, which leases are measured in.
+        longest: how long one answer may take; a lease lasts longer.
     """
 
     def __init__(
-        self, secret: bytes, inbox: InboxStore, effects: Effects, clock: Callable[[], datetime]
+        self,
+        secret: bytes,
+        inbox: InboxStore,
+        effects: Effects,
+        clock: Callable[[], datetime],
+        longest: timedelta = timedelta(),
     ) -> None:
         self._secret = secret
         self._inbox = inbox
         self._effects = effects
         self._clock = clock
+        self._lease = LEASE + longest
         self._bells: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._slots: dict[str, Slot] = {}
         self._stop = threading.Event()
@@ -147,10 +154,19 @@ class SlackIn:
 
     def work_once(self) -> bool:
         """Work off one delivery; false where nothing waits."""
-        delivery = self._inbox.claim(CHANNEL, self._clock(), LEASE)
+        delivery = self._inbox.claim(CHANNEL, self._clock(), self._lease)
         if delivery is None:
             return False
-        said = Said.stored(delivery.payload)
+        try:
+            said = Said.stored(delivery.payload)
+        except TypeError:
+            log.exception("slack_delivery_unreadable", delivery=delivery.delivery_id)
+            self._inbox.done(delivery, self._clock(), "kept by another version, which said it otherwise")
+            return True
+        self._do(said, delivery)
+        return True
+
+    def _do(self, said: Said, delivery: Delivery) -> None:
         slot = self._slots.get(delivery.delivery_id)
         try:
             self._effects.perform(said, delivery, slot)
@@ -166,7 +182,6 @@ class SlackIn:
             self._inbox.done(delivery, self._clock(), f"internal error: {type(error).__name__}")
         else:
             self._inbox.done(delivery, self._clock())
-        return True
 
     def _failed(self, delivery: Delivery, error: NotifyError | StoreUnavailable) -> None:
         """Try again later, unless it cannot help."""

@@ -60,6 +60,23 @@ def test_what_a_dead_worker_began_comes_again_and_says_so(database: Database) ->
     assert store.claim("slack", NOW + 5 * LEASE, LEASE) is not None
 
 
+def test_a_claim_that_ran_out_has_no_say_any_more(database: Database) -> None:
+    store = InboxStore(database)
+    store.receive(delivery("1"))
+    old, new = store.claim("slack", NOW, LEASE), store.claim("slack", NOW + LEASE, LEASE)
+    assert old is not None
+    assert new is not None
+    store.retry(old, NOW, "too late")
+    assert store.claim("slack", NOW + LEASE, LEASE) is None
+    store.done(old, NOW + LEASE, "too late")
+    assert store.waiting("slack") == 1
+    store.done(new, NOW + LEASE)
+    store.retry(old, NOW, "too late")
+    assert store.waiting("slack") == 0
+    with database.read() as connection:
+        assert connection.execute(text("SELECT error FROM inbox")).scalar_one() is None
+
+
 def test_two_workers_never_hold_one_delivery(database: Database) -> None:
     store = InboxStore(database)
     for n in range(40):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from alerts.slack.inbound import Inbound, Said
 from db.database import Database
@@ -113,6 +114,43 @@ def test_a_kill_in_the_middle_is_begun_anew_and_says_that_it_is_not_the_first_ti
     clock.instant += LEASE
     assert build().work_once()
     assert effects.done == [("question 1", 2)]
+
+
+def test_a_worker_that_thinks_as_long_as_the_chat_may_keeps_its_claim(
+    database: Database, effects: RecordingEffects, clock: Clock
+) -> None:
+    thought = timedelta(minutes=10)
+    first, second = (
+        SlackIn(b"secret", InboxStore(database), effects, clock, longest=thought) for _ in range(2)
+    )
+    first.take(asked(1))
+    effects.trouble = [Killed()]
+    with pytest.raises(Killed):
+        first.work_once()
+    clock.instant += thought + timedelta(minutes=1)
+    assert not second.work_once()
+    clock.instant += LEASE
+    assert second.work_once()
+
+
+@pytest.mark.parametrize("payload", [{"kind": "mention", "user": "U1", "mood": "x"}, {"user": "U1"}])
+def test_what_another_version_kept_is_given_up_and_says_why(
+    database: Database,
+    build: Callable[[], SlackIn],
+    effects: RecordingEffects,
+    clock: Clock,
+    payload: dict[str, str],
+) -> None:
+    one = build()
+    InboxStore(database).receive(Delivery("slack", "Ev0", "C1:1.0", payload, clock()))
+    clock.instant += timedelta(seconds=1)
+    one.take(asked(1))
+    while one.work_once():
+        pass
+    assert (effects.done, effects.apologies) == ([("question 1", 1)], [])
+    with database.read() as connection:
+        found = connection.execute(text("SELECT error FROM inbox WHERE done_at IS NOT NULL")).scalars()
+        assert [one for one in found if one] == ["kept by another version, which said it otherwise"]
 
 
 @pytest.mark.parametrize(
