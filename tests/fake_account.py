@@ -12,6 +12,10 @@ class FakeAccount(FakeVenue):
         super().__init__(now_ms)
         self.executions: list[dict[str, str]] = []
         self.orders: list[dict[str, str]] = []
+        self.open_orders: list[dict[str, str]] = []
+        # No page holds more rows, whatever is asked for.
+        self.most_rows = 1_000
+        self.minds_end = True
         self.position = 0.0
         self.read_only = 1
         self.rights: dict[str, list[str]] = {"ContractTrade": [], "Wallet": []}
@@ -27,7 +31,7 @@ class FakeAccount(FakeVenue):
             "/v5/execution/list": self._executions,
             "/v5/position/list": self._positions,
             "/v5/order/history": lambda query: self._found(self.orders, "createdTime", query),
-            "/v5/order/realtime": lambda _: {"category": "linear", "list": [], "nextPageCursor": ""},
+            "/v5/order/realtime": self._open,
             "/v5/account/wallet-balance": self._wallet,
         }
 
@@ -70,8 +74,8 @@ class FakeAccount(FakeVenue):
     def order(
         self, number: int, at_ms: int, status: str, amount: float, filled: float, link: str = ""
     ) -> None:
-        """Add an order that is done."""
-        self.orders.append(
+        """Add an order; one with status `New` is open, any other done."""
+        (self.open_orders if status == "New" else self.orders).append(
             {
                 "symbol": "BTCUSDT",
                 "orderId": f"order-{number}",
@@ -93,11 +97,23 @@ class FakeAccount(FakeVenue):
         return self._found([one for one in self.executions if one["execType"] == kind], "execTime", query)
 
     def _found(self, rows: list[dict[str, str]], time: str, query: Mapping[str, str]) -> object:
-        low, high = int(query.get("startTime", 0)), int(query.get("endTime", 2**60))
+        low, high = (
+            int(query.get("startTime", 0)),
+            int(query.get("endTime", 2**60)) if self.minds_end else 2**60,
+        )
         kept = [one for one in rows if low <= int(one[time]) <= high and one["symbol"] == query.get("symbol")]
         newest_first = sorted(kept, key=lambda one: -int(one[time]))
         limit = int(query.get("limit", query.get("size", 50)))
-        return {"category": "linear", "list": newest_first[:limit], "nextPageCursor": ""}
+        return {
+            "category": "linear",
+            "list": newest_first[: min(limit, self.most_rows)],
+            "nextPageCursor": "",
+        }
+
+    def _open(self, query: Mapping[str, str]) -> object:
+        """What is open now; times are not looked at."""
+        limit = min(int(query.get("limit", 20)), self.most_rows)
+        return {"category": "linear", "list": self.open_orders[:limit], "nextPageCursor": ""}
 
     def _positions(self, query: Mapping[str, str]) -> object:
         held = {

@@ -1,7 +1,8 @@
 """What a venue tells the owner of a key: fills, funding, orders, positions, balances, the key's rights."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from collectors.exchange.contract import DOLLARS, Contract
@@ -12,8 +13,11 @@ from collectors.gate import clean_text, read_number
 
 # These venues count funding as a cost: positive is paid.
 _FUNDING_IS_COST = frozenset({"bybit"})
-_MAX_CALLS = 60
-_SHORTEST_MS = 1_000
+_MAX_CALLS = 400
+_SHORTEST_MS = 1
+# Venues bring fewer rows than they are asked for without a word: pages of 50, 100, 200, ... but none of less.
+_LEAST_CAP = 50
+_OPEN_ORDERS = "fetch_open_orders"
 _LONGEST_SLICE_MS = 86_400_000
 Skip = Callable[[str], None]
 
@@ -30,12 +34,18 @@ class AccountReader:
         self._settings = settings
         self._venue = venue
         self._clients: dict[str, str] = {}
+        self._longest: Counter[str] = Counter()
 
-    def orders(self, symbol: str, start: int, end: int, deadline: float) -> list[Order]:
+    def orders(self, symbol: str, start: int, end: int, deadline: float, skip: Skip) -> list[Order]:
         """Orders that were sent or changed in [start, end), milliseconds since 1970; raises SourceError."""
         found: dict[str, Order] = {}
+        rows: Iterable[Mapping[str, Any]]
         for method in self._order_methods():
-            for raw in self._whole("orders", method, symbol, start, end, deadline):
+            if method == _OPEN_ORDERS:
+                rows = self._open(symbol, start, end, deadline, skip)
+            else:
+                rows = self._whole("orders", method, symbol, start, end, deadline)
+            for raw in rows:
                 order = self._order(raw)
                 if order is not None:
                     found[order.id] = order
@@ -97,7 +107,7 @@ class AccountReader:
             return ["fetch_orders"]
         closed = "fetchCanceledAndClosedOrders"
         done = "fetch_canceled_and_closed_orders" if self._venue.has(closed) else "fetch_closed_orders"
-        return [done, "fetch_open_orders"]
+        return [done, _OPEN_ORDERS]
 
     def _whole(
         self, what: str, method: str, symbol: str, start: int, end: int, deadline: float
@@ -106,7 +116,6 @@ class AccountReader:
 
         Venues cut pages at either end, so that going on after the last row would lose some.
         """
-        limit = self._settings.page_rows
         stretches = [
             (one, min(one + _LONGEST_SLICE_MS, end)) for one in range(start, end, _LONGEST_SLICE_MS)
         ][::-1]
@@ -114,15 +123,41 @@ class AccountReader:
             if not stretches:
                 return
             low, high = stretches.pop()
-            rows = self._venue.call(what, method, symbol, low, limit, {"until": high}, deadline=deadline)
-            if not isinstance(rows, list):
-                raise CallFailed(self._settings.name, f"{what} have an unexpected shape")
-            if len(rows) >= limit and high - low > _SHORTEST_MS:
-                middle = (low + high) // 2
-                stretches += [(middle, high), (low, middle)]
-                continue
-            yield from (row for row in rows if isinstance(row, Mapping))
+            rows = self._page(what, method, symbol, low, high, deadline)
+            if self._may_be_cut(method, len(rows)):
+                if any((read_number(row.get("timestamp")) or 0) > high for row in rows):
+                    raise CallFailed(self._settings.name, f"{what} cannot be asked for up to a time")
+                if high - low > _SHORTEST_MS:
+                    middle = (low + high) // 2
+                    stretches += [(middle, high), (low, middle)]
+                    continue
+                if len(rows) >= self._settings.page_rows or len(rows) % _LEAST_CAP == 0:
+                    raise CallFailed(self._settings.name, f"{what} of one moment are more than a page holds")
+            yield from rows
         raise CallFailed(self._settings.name, f"{what} are more than {_MAX_CALLS} calls bring")
+
+    def _open(
+        self, symbol: str, start: int, end: int, deadline: float, skip: Skip
+    ) -> list[Mapping[str, Any]]:
+        """Orders that are open now: most venues tell them whatever the time, so that halves would not end."""
+        rows = self._page("open orders", _OPEN_ORDERS, symbol, start, end, deadline)
+        if self._may_be_cut(_OPEN_ORDERS, len(rows)):
+            skip(f"open orders left out: {symbol} may have more of them than a page holds")
+        return rows
+
+    def _page(
+        self, what: str, method: str, symbol: str, low: int, high: int, deadline: float
+    ) -> list[Mapping[str, Any]]:
+        limit = self._settings.page_rows
+        rows = self._venue.call(what, method, symbol, low, limit, {"until": high}, deadline=deadline)
+        if not isinstance(rows, list):
+            raise CallFailed(self._settings.name, f"{what} have an unexpected shape")
+        return [row for row in rows if isinstance(row, Mapping)]
+
+    def _may_be_cut(self, method: str, n_rows: int) -> bool:
+        """Whether there may be more rows than these: neither fewer than asked for nor than on other pages."""
+        self._longest[method] = max(self._longest[method], n_rows)
+        return n_rows >= min(self._settings.page_rows, max(_LEAST_CAP, self._longest[method]))
 
     def _fill(self, raw: Mapping[str, Any], contract: Contract, skip: Skip) -> Fill | None:
         at, amount, price = (read_number(raw.get(name)) for name in ("timestamp", "amount", "price"))

@@ -135,7 +135,7 @@ class AccountCollector:
         # Fills may be reported late, and orders change after they were sent.
         low = max(start // 1_000, self._read_to.get(symbol, 0) - _LATE_MS)
         try:
-            for order in self._reader.orders(symbol, low, now_ms, deadline):
+            for order in self._reader.orders(symbol, low, now_ms, deadline, intake.skip):
                 self._orders[order.id] = order
             fills = self._reader.fills(contract, low, now_ms, deadline, intake.skip)
             self._value(symbol, low, deadline)

@@ -145,6 +145,69 @@ def test_a_full_page_is_asked_for_again_in_halves(venue: FakeAccount) -> None:
     assert total(stored, "fills") == 57
 
 
+def test_a_venue_whose_pages_are_shorter_than_asked_for_costs_no_fill(venue: FakeAccount) -> None:
+    venue.most_rows = 50
+    for number in range(170):
+        venue.trade(number, ago(175 - number), 1, 50_000)
+    venue.pay_funding(1, ago(45), 3.5)
+    stored: Stored = {}
+    page = collector(venue, orders=False).collect(Position(), NOW)
+    keep(page, stored)
+    assert not page.notes
+    assert total(stored, "fills") == 170
+    assert newest(stored, "position_units") == 170
+
+
+def test_pages_that_were_longer_before_tell_that_a_shorter_one_is_whole(venue: FakeAccount) -> None:
+    for number in range(90):
+        venue.trade(number, ago(175 - number), 1, 50_000)
+    stored: Stored = {}
+    one = collector(venue, page_rows=1_000, orders=False)
+    keep(one.collect(Position(), NOW), stored)
+    assert total(stored, "fills") == 90
+    assert sum(path == "/v5/execution/list" for path, _ in venue.asked) < 10
+
+
+@pytest.mark.parametrize(
+    ("cap", "page_rows", "whole"), [(50, 100, False), (1_000, 60, False), (100, 100, True)]
+)
+def test_more_fills_of_one_moment_than_a_page_holds_are_told_and_not_taken_for_all(
+    venue: FakeAccount, cap: int, page_rows: int, whole: bool
+) -> None:
+    venue.most_rows = cap
+    for number in range(75):
+        venue.trade(number, ago(60), 1, 50_000)
+    stored: Stored = {}
+    page = collector(venue, page_rows=page_rows, orders=False).collect(Position(), NOW)
+    keep(page, stored)
+    assert total(stored, "fills") == (75 if whole else 0)
+    told = any("fills of one moment are more than a page holds" in note for note in page.notes)
+    assert told is not whole
+
+
+def test_a_venue_that_cannot_be_asked_in_halves_is_told_after_few_calls(venue: FakeAccount) -> None:
+    venue.most_rows, venue.minds_end = 50, False
+    for number in range(70):
+        venue.trade(number, ago(175 - number), 1, 50_000)
+    page = collector(venue, orders=False).collect(Position(), NOW)
+    assert any("fills cannot be asked for up to a time" in note for note in page.notes)
+    assert sum(path == "/v5/execution/list" for path, _ in venue.asked) < 5
+
+
+@pytest.mark.parametrize("n_open", [20, 80])
+def test_many_open_orders_do_not_cost_the_fills(venue: FakeAccount, n_open: int) -> None:
+    venue.most_rows = 50
+    venue.trade(1, ago(60), 1, 50_000)
+    for number in range(n_open):
+        venue.order(number, ago(32), "New", 2, 0)
+    stored: Stored = {}
+    page = collector(venue).collect(Position(), NOW)
+    keep(page, stored)
+    assert total(stored, "fills") == 1
+    assert total(stored, "orders") == min(n_open, 50)
+    assert any("open orders left out" in note for note in page.notes) is (n_open > 50)
+
+
 def test_strategies_are_told_by_the_prefix_of_the_orders_own_id(venue: FakeAccount) -> None:
     venue.trade(1, ago(60), 1, 50_000, link="mm-17")
     venue.trade(2, ago(50), -1, 50_000, link="mm-fast-3")
