@@ -1,9 +1,10 @@
 """The chat of the service: threads that last, answers as stored runs that stream, resume and stop."""
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +19,7 @@ from agent.chat.lexicon import Lexicon
 from agent.chat.reader import read
 from api.service_port import ChatAnswer, Citation, RunEvent
 from api.settings import Role
-from db.records import ChatMessage
+from db.records import ChatMessage, Run
 from domain.errors import AnalystError, ReasonerError
 from service.chat_model import ChatModel, Told
 from service.chat_turn import Begun, ChatStores, Thought, calls_of
@@ -97,19 +98,31 @@ class Chat:
         """End the runs that an earlier process left behind; how many."""
         left = [run for run in self._runs.unfinished() if run.kind == "chat"]
         for run in left:
-            why = {
-                "code": "Interrupted",
-                "message": "the service was restarted; ask again",
-                "retryable": True,
-            }
-            self._runs.append(run.id, "error", why, self._clock())
-            data = {"status": "failed", "outcome": "interrupted", "thread_id": run.subject}
-            self._runs.finish(run.id, "failed", self._clock(), ("run.finished", data))
+            self._break_off(run, "Interrupted", "the service was restarted; ask again")
         return len(left)
 
     def close(self) -> None:
         """Take no more questions."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _break_off(self, run: Run, code: str, message: str) -> None:
+        why = {"code": code, "message": message, "retryable": True}
+        self._runs.append(run.id, "error", why, self._clock())
+        data = {"status": "failed", "outcome": "interrupted", "thread_id": run.subject}
+        self._runs.finish(run.id, "failed", self._clock(), ("run.finished", data))
+
+    @contextlib.contextmanager
+    def _ended(self, run_id: int) -> Iterator[None]:
+        """Whatever goes wrong within, the run is not left as if it went on."""
+        try:
+            yield
+        except Exception as error:
+            # Where even this cannot be stored, the next start ends the run.
+            with contextlib.suppress(AnalystError):
+                run = self._runs.get(run_id)
+                if run.status == "running":
+                    self._break_off(run, type(error).__name__, "the answer failed; ask again")
+            raise
 
     def _begin(self, message: str, thread_id: str | None, author: str, role: Role) -> Begun:
         now = self._clock()
@@ -117,12 +130,21 @@ class Chat:
         turns = _turns(self._chats.messages(self._chats.thread(thread_id).id)) if thread_id else []
         thread = thread_id or self._chats.start(author, " ".join(text.split())[:MAX_TITLE], now).id
         run = self._runs.start("chat", thread, now)
-        self._chats.append(thread, ChatMessage(0, "user", text, now, run_id=run.id))
+        with self._ended(run.id):
+            self._chats.append(thread, ChatMessage(0, "user", text, now, run_id=run.id))
         with self._guard:
             self._stops[run.id] = threading.Event()
         return Begun(thread, run.id, text, turns, Permissions(diagnose=role in _OPERATORS))
 
     def _answered(self, begun: Begun) -> ChatAnswer:
+        try:
+            with self._ended(begun.run_id):
+                return self._told(begun)
+        finally:
+            with self._guard:
+                self._stops.pop(begun.run_id, None)
+
+    def _told(self, begun: Begun) -> ChatAnswer:
         started = time.perf_counter()
         model = self._model.name if self._model else None
         self._emit(begun, "run.started", {"kind": "chat", "thread_id": begun.thread_id, "model": model})
@@ -225,8 +247,6 @@ class Chat:
             "ms": round((time.perf_counter() - started) * 1000, 1),
         }
         self._runs.finish(begun.run_id, status, now, ("run.finished", ended))
-        with self._guard:
-            self._stops.pop(begun.run_id, None)
         return ChatAnswer(
             thread_id=begun.thread_id,
             answer=answer.text,

@@ -29,6 +29,8 @@ ThreadId = Annotated[str, Path(max_length=200)]
 LastEventId = Annotated[str | None, Header(max_length=20)]
 
 _POLL_SECONDS = 0.05
+# An answer that tells nothing for so long has been left behind by its process.
+_SILENT_SECONDS = 300.0
 _STREAM = {"X-Accel-Buffering": "no"}
 
 
@@ -166,14 +168,16 @@ def _check_owner(door: Doors, caller: Caller, thread_id: str) -> None:
 
 
 async def _log_of(door: Doors, thread_id: str, position: int) -> AsyncIterator[bytes]:
-    while not door.service.live.closed:
+    clock = asyncio.get_running_loop().time
+    told_at = clock()
+    while not door.service.live.closed and clock() - told_at < _SILENT_SECONDS:
         # The status is read first: what was stored before a run ended is never missed.
         runs = await run_in_threadpool(door.stores.runs.of_subject, thread_id)
         if not runs:
             return
         events = await run_in_threadpool(door.stores.runs.after, runs[-1].id, position)
         for event in events:
-            position = event.seq
+            position, told_at = event.seq, clock()
             yield _block(RunEvent(event.type, event.data, event.seq))
         if runs[-1].status != "running" and not events:
             return
