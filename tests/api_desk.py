@@ -146,7 +146,7 @@ class FakeAnalyst:
         self.stores.runs.append(run.id, "run.started", {"kind": "diagnosis"}, self.instant)
         self.stores.diagnoses.save(diagnosis.model_copy(update={"status": "running"}))
         while not self.finish_at_once:
-            time.sleep(0.01)
+            time.sleep(0.05)
         self.stores.runs.append(run.id, "step.finished", {"id": 1, "ms": float("nan")}, self.instant)
         self.stores.diagnoses.save(finished(diagnosis))
         self.stores.runs.finish(run.id, "done", self.instant, ("run.finished", {"status": "done"}))

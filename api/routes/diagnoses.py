@@ -24,7 +24,8 @@ from domain.feedback import DiagnosisVerdict, Feedback
 router = APIRouter(prefix="/api/v1/diagnoses", tags=["diagnoses"], route_class=StrictRoute)
 DiagnosisId = Annotated[str, Path(max_length=200)]
 _ENDED = {"done", "failed", "cancelled"}
-_POLL_SECONDS = 0.05
+# Looked at often at first and then ever more rarely: many who wait must not keep the machine busy.
+_POLL_SECONDS = (0.05, 0.5)
 MAX_WAIT_SECONDS = 60
 # The whole stretch is looked at, in all series at once.
 LONGEST = timedelta(days=31)
@@ -175,13 +176,14 @@ def wants_markdown(accept: str) -> bool:
 
 
 def _started(once: Idempotent, caller: Caller, body: Investigation, wait: float) -> Response:
-    door, deadline = once.door, time.monotonic() + wait
+    door, deadline, pause = once.door, time.monotonic() + wait, _POLL_SECONDS[0]
     began = door.service.now()
     diagnosis = door.stores.diagnoses.get(start(door, body, once.place if once.key else None))
     if diagnosis.timestamp >= began:
         door.audit(caller, "diagnosis.started", diagnosis.id, (None, body.model_dump(mode="json")))
     while diagnosis.status not in _ENDED and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(1.3 * pause, _POLL_SECONDS[1])
         diagnosis = door.stores.diagnoses.get(diagnosis.id)
     ended = diagnosis.status in _ENDED
     location = {"Location": f"/api/v1/diagnoses/{diagnosis.id}"}

@@ -328,7 +328,8 @@ def test_every_operation_survives_weird_bodies(desk: Desk) -> None:
             desk.client.request(
                 method, filled(path, "1"), content=b"<a/>", headers={"Content-Type": "text/xml"}
             ),
-            415,
+            # What is not signed by Slack is not read at all.
+            401 if path.startswith("/slack/") else 415,
         )
 
 
