@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,13 +28,16 @@ _LEVELS = ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARN", "INFO", "INFO", 
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _MOST_MESSAGE = 4_000
 _CHUNK = 65_536
+# Shares of the deadline: of the whole read, and what is left at least for a second run.
+_ALL_OF_IT, _SECOND_RUN = 0.8, 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """Whole lines of the program, whether it was stopped before its end, and how it ended."""
+    """Whole lines of the program and the bytes of a broken one, whether it was stopped, and how it ended."""
 
     data: bytes
+    broken: int
     stopped: bool
     code: int
     complaint: str
@@ -110,21 +115,40 @@ class JournalCollector:
         began = since.watermark or now - timedelta(hours=self._settings.backfill_hours)
         by_time = f"--since=@{began.timestamp():.6f}"
         cursor = place["journal"]
-        output = self._run([f"--after-cursor={cursor}" if cursor else by_time])
+        where = [f"--after-cursor={cursor}" if cursor else by_time]
+        until = time.monotonic() + _ALL_OF_IT * self._settings.deadline_seconds
+        output = self._run(where, until)
         if cursor and output.code and not output.stopped and not output.data:
             # The journal was vacuumed or replaced: the cursor means nothing any more.
             book.intake.skip("position lost in the journal: read by time instead")
-            output = self._run([by_time])
+            where = [by_time]
+            output = self._run(where, until)
+        if output.stopped and not output.data and output.broken:
+            output = self._one_entry(where, until, book)
         if output.code and not output.stopped:
             raise SourceError(self.name, f"{self._settings.program} failed: {output.complaint}")
         if output.stopped and not output.data:
             raise SourceError(self.name, f"{self._settings.program} did not answer in time")
         return output.data, output.stopped
 
-    def _run(self, where: Sequence[str]) -> _Output:
+    def _one_entry(self, where: Sequence[str], until: float, book: LogBook) -> _Output:
+        """The entry that is too long for a page, without its long fields: else it would be met for ever."""
+        least = time.monotonic() + _SECOND_RUN * self._settings.deadline_seconds
+        output = self._run(where, max(until, least), whole=False)
+        first = output.data[: output.data.find(b"\n") + 1]
+        if not first:
+            return output
+        book.intake.skip(
+            "entries read without their long fields: longer than max_bytes, or than can be read in time"
+        )
+        return replace(output, data=first, stopped=True)
+
+    def _run(self, where: Sequence[str], until: float, *, whole: bool = True) -> _Output:
+        """Run the program up to a time on `time.monotonic`; without `whole`, long fields come as null."""
         command = [
             self._settings.program,
-            *("--output=json", f"--output-fields={_FIELDS}", "--no-pager", "--quiet", "--all"),
+            *("--output=json", f"--output-fields={_FIELDS}", "--no-pager", "--quiet"),
+            *(["--all"] if whole else []),
             f"--priority={self._settings.priority}",
             *(f"--unit={name}" for name in self._settings.only_units),
             *(f"--identifier={name}" for name in self._settings.identifiers),
@@ -134,19 +158,23 @@ class JournalCollector:
         with tempfile.TemporaryFile() as complaints:
             try:
                 process = subprocess.Popen(  # noqa: S603 - the program is the operator's own configuration
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, env=environ
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    env=environ,
+                    start_new_session=True,
                 )
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise SourceError(
                     self.name, f"{self._settings.program} cannot be run: {reason}", permanent=True
                 ) from None
-            return self._read(process, complaints)
+            return self._read(process, complaints, until)
 
-    def _read(self, process: "subprocess.Popen[bytes]", complaints: IO[bytes]) -> _Output:
+    def _read(self, process: "subprocess.Popen[bytes]", complaints: IO[bytes], until: float) -> _Output:
         """Read to the end, the bound or the deadline; the program never outlives this."""
-        deadline = time.monotonic() + 0.8 * self._settings.deadline_seconds
-        timer = threading.Timer(0.8 * self._settings.deadline_seconds, process.kill)
+        timer = threading.Timer(max(0.0, until - time.monotonic()), _end, [process])
         timer.daemon = True
         timer.start()
         data = bytearray()
@@ -160,14 +188,22 @@ class JournalCollector:
                     data += chunk
                 full = len(data) >= self._settings.max_bytes
                 if full:
-                    process.kill()
+                    _end(process)
         finally:
             timer.cancel()
-        stopped = full or time.monotonic() >= deadline
+        stopped = full or time.monotonic() >= until
         whole = data.rfind(b"\n") + 1 if stopped else len(data)
         complaints.seek(0)
         complaint = clean_text(complaints.read(2_000).decode("utf-8", "replace").split("\n")[0], 200)
-        return _Output(bytes(data[:whole]), stopped, process.returncode, complaint or "no reason given")
+        reason = complaint or "no reason given"
+        return _Output(bytes(data[:whole]), len(data) - whole, stopped, process.returncode, reason)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the program and what it started: a child that holds the pipe open would be waited for."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _entry(text: bytes) -> Mapping[str, Any] | None:

@@ -34,8 +34,18 @@ elif "since" in options:
     since = float(options["since"].lstrip("@")) * 1e6
     first = sum(int(one["__REALTIME_TIMESTAMP"]) < since for one in entries)
 for one in entries[first:]:
+    if "all" not in options:
+        one = {{name: None if len(str(value)) > 4096 else value for name, value in one.items()}}
     print(json.dumps(one), flush=True)
 {more}
+"""
+
+# Goes on for ever with one entry, unless long fields are left out.
+SLOW = """
+if "all" in options:
+    print("{", end="", flush=True)
+    time.sleep(60)
+print(ENTRY)
 """
 
 
@@ -165,6 +175,59 @@ def test_an_endless_journal_is_read_in_bounded_pages(tmp_path: Path) -> None:
     for page in pages:
         found |= lines(page)
     assert found == {("gateway", "INFO", 0): 2_000}
+
+
+def test_an_entry_that_is_longer_than_a_page_is_left_out_with_a_note(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, max_bytes=20_000)
+    long = "a stack trace " * 400
+    journal.write(
+        *(entry(k / 10, f"order {k} filled") for k in range(3)),
+        entry(0.4, "x" * 200_000),
+        entry(0.5, "y" * 200_000),
+        *(entry(0.6 + k / 10, f"{long} {k}") for k in range(3)),
+    )
+    pages = [journal.read(2)]
+    while pages[-1].more and len(pages) < 20:
+        pages.append(journal.read(2))
+    assert not pages[-1].more
+    # What is long but no longer than a page counts.
+    assert {key: count for page in pages for key, count in lines(page).items()} == {("gateway", "INFO", 0): 6}
+    assert (
+        sum("1 entries read without their long fields" in note for page in pages for note in page.notes) == 2
+    )
+    journal.write(entry(2, "order 9 filled"))
+    assert lines(journal.read(3)) == {("gateway", "INFO", 2): 1}
+
+
+def test_an_entry_that_is_not_read_in_time_is_left_out_with_a_note(tmp_path: Path) -> None:
+    slow = SLOW.replace("ENTRY", repr(json.dumps(entry(0.5, None))))
+    journal = Journal(tmp_path, deadline_seconds=4, more=slow)
+    journal.write()
+    began = time.monotonic()
+    page = journal.read(2)
+    assert time.monotonic() - began < 5
+    assert any("without their long fields" in note for note in page.notes)
+    assert page.position.cursor["journal"] == entry(0.5, None)["__CURSOR"]
+
+
+def test_what_the_program_started_is_ended_with_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    more = f"""
+import subprocess
+process = subprocess.Popen(["sleep", "30"])
+open({str(child)!r}, "w").write(str(process.pid))
+process.wait()
+"""
+    journal = Journal(tmp_path, more=more, deadline_seconds=2)
+    journal.write(entry(0, "order 1 filled"))
+    began = time.monotonic()
+    assert journal.read(2).more
+    assert time.monotonic() - began < 10
+    status = Path(f"/proc/{child.read_text()}/stat")
+    until = time.monotonic() + 5
+    while status.exists() and status.read_text().split()[2] != "Z" and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not status.exists() or status.read_text().split()[2] == "Z"
 
 
 def test_a_missing_program_is_told_in_one_line(tmp_path: Path) -> None:
