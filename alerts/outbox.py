@@ -173,10 +173,12 @@ class Outbox(Protocol):
     """The only way out; several workers may hold one.
 
     `claim` leases rows that are due, oldest first, by conditional update. While a row is under a running
-    lease, no other worker gets rows of the same receiver and subject.
+    lease, no other worker gets rows of the same receiver and subject. Rows of `but` receivers are left.
     """
 
-    def claim(self, now: datetime, lease: timedelta, limit: int = ...) -> Sequence[StoredAlert]: ...
+    def claim(
+        self, now: datetime, lease: timedelta, limit: int = ..., but: Sequence[str] = ...
+    ) -> Sequence[StoredAlert]: ...
 
     def sent(self, message_id: int, remote_ref: str | None, now: datetime) -> None: ...
 

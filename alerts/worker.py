@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
@@ -69,6 +69,9 @@ class OutboxWorker:
         self._clock = clock
         self._real = real or RealTime()
         self._lanes = {one.name: Lane(one, self._real.jitter) for one in receivers}
+        # One receiver hangs at most one thread; the last one is for rows of receivers that are gone.
+        self._pool = ThreadPoolExecutor(len(self._lanes) + 1, thread_name_prefix="receiver")
+        self._busy: dict[str, Future[None]] = {}
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,15 +108,30 @@ class OutboxWorker:
 
     def run_once(self) -> int:
         """Claim and work off one batch; how many rows were claimed."""
+        count = self._begin()
+        wait(self._busy.values())
+        self._collect()
+        return count
+
+    def _begin(self) -> int:
+        """Claim a batch for those receivers that no call is running to, and have it worked off beside."""
+        self._collect()
         began = self._real.now()
-        rows = self._outbox.claim(self._clock(), self._lease, CLAIM_LIMIT)
+        rows = self._outbox.claim(self._clock(), self._lease, CLAIM_LIMIT, tuple(self._busy))
         lanes: dict[str, list[StoredAlert]] = {}
         for row in rows:
             lanes.setdefault(row.receiver, []).append(row)
-        if lanes:
-            with ThreadPoolExecutor(len(lanes), thread_name_prefix="receiver") as pool:
-                list(pool.map(lambda item: self._work_off(item[0], item[1], began), lanes.items()))
+        for receiver, mine in lanes.items():
+            task = self._pool.submit(self._work_off, receiver, mine, began)
+            self._busy[receiver] = task
+            task.add_done_callback(lambda _: self._wake.set())
         return len(rows)
+
+    def _collect(self) -> None:
+        """Forget what has ended, and raise what ended it."""
+        ended = [name for name, task in self._busy.items() if task.done()]
+        for task in [self._busy.pop(name) for name in ended]:
+            task.result()
 
     def take_up(self) -> None:
         """What a new process does first: give parked rows another chance."""
@@ -129,7 +147,7 @@ class OutboxWorker:
                     self.take_up()
                     fresh = False
                 self._look()
-                pause = 0.0 if self.run_once() else IDLE_S
+                pause = 0.0 if self._begin() else IDLE_S
             except StoreUnavailable as error:
                 log.warning("outbox_unavailable", error=str(error))
                 pause = STORE_BACKOFF_S
@@ -137,6 +155,7 @@ class OutboxWorker:
                 log.exception("outbox_turn_failed")
                 pause = STORE_BACKOFF_S
             self._wake.wait(pause)
+        self._pool.shutdown()
 
     def _look(self) -> None:
         """Every few seconds, what else is due: escalations follow from the clock, not from a change."""

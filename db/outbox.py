@@ -60,8 +60,17 @@ class OutboxStore:
         with self._database.write(Lock.OUTBOX) as connection:
             return store_intents(connection, intents, incident_id, now)
 
-    def claim(self, now: datetime, lease: timedelta, limit: int = 10) -> list[OutboxMessage]:
-        """Take due messages for the time of the lease; no other worker gets them meanwhile."""
+    def claim(
+        self, now: datetime, lease: timedelta, limit: int = 10, but: Sequence[str] = ()
+    ) -> list[OutboxMessage]:
+        """Take due messages for the time of the lease; no other worker gets them meanwhile.
+
+        Args:
+            now: when they are due.
+            lease: how long they are ours.
+            limit: at most so many, oldest first.
+            but: receivers whose messages are left where they are.
+        """
         other = _OUTBOX.alias()
         busy = exists().where(
             other.c.receiver == _OUTBOX.c.receiver,
@@ -69,7 +78,8 @@ class OutboxStore:
             other.c.state == "claimed",
             other.c.lease_until > now,
         )
-        statement = select(_OUTBOX.c.id).where(_due(now), ~busy).order_by(_OUTBOX.c.id).limit(limit)
+        statement = select(_OUTBOX.c.id).where(_due(now), ~busy, _OUTBOX.c.receiver.not_in(but))
+        statement = statement.order_by(_OUTBOX.c.id).limit(limit)
         with self._database.write(Lock.OUTBOX) as connection:
             numbers = list(connection.execute(statement).scalars())
             taken = [number for number in numbers if _take(connection, number, now, now + lease)]

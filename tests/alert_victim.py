@@ -71,8 +71,10 @@ class MortalStore(OutboxStore):
         super().__init__(database)
         self._stage = stage
 
-    def claim(self, now: datetime, lease: timedelta, limit: int = 10) -> list[OutboxMessage]:
-        rows = super().claim(now, lease, limit)
+    def claim(
+        self, now: datetime, lease: timedelta, limit: int = 10, but: Sequence[str] = ()
+    ) -> list[OutboxMessage]:
+        rows = super().claim(now, lease, limit, but)
         if rows:
             die_at("after_claim", self._stage)
         return rows

@@ -54,7 +54,9 @@ class MemoryOutbox:
                     )
                     self.rows.append(row)
 
-    def claim(self, now: datetime, lease: timedelta, limit: int = 10) -> Sequence[OutboxRow]:
+    def claim(
+        self, now: datetime, lease: timedelta, limit: int = 10, but: Sequence[str] = ()
+    ) -> Sequence[OutboxRow]:
         with self._lock:
             busy = {
                 (row.receiver, row.subject)
@@ -65,6 +67,7 @@ class MemoryOutbox:
                 row
                 for row in self.rows
                 if row.state in {"pending", "claimed"}
+                and row.receiver not in but
                 and (row.receiver, row.subject) not in busy
                 and (row.state == "claimed" or row.not_before <= now)
             ][:limit]

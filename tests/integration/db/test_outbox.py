@@ -67,6 +67,13 @@ def test_a_parked_message_waits_for_the_configuration(database: Database) -> Non
     assert [one.error for one in store.list(states=["parked"]).items] == ["channel_not_found"]
 
 
+def test_messages_of_a_receiver_that_is_busy_are_left(database: Database) -> None:
+    store = OutboxStore(database)
+    store.add([intent("a"), intent("b", receiver="mail")], None, NOW)
+    assert [one.receiver for one in store.claim(NOW, MINUTE, but=["slack"])] == ["mail"]
+    assert [(one.receiver, one.attempts) for one in store.claim(NOW, MINUTE)] == [("slack", 1)]
+
+
 def test_a_message_once_sent_stays_sent(database: Database) -> None:
     store = OutboxStore(database)
     store.add([intent("a")], None, NOW)
