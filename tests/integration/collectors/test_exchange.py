@@ -582,12 +582,13 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_opened_anew(venue: FakeV
 
     def reset_kept(connection: socket.socket, head: str) -> None:
         """Answer and stay open; the next request on this connection meets a reset."""
-        answer(connection, head)
         once.append(head)
+        answer(connection, head)
         connection.recv(65_536)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
     venue.server.respond = reset_kept
     for _ in range(3):
         assert one.call("the ticker", "fetch_ticker", BTC, deadline=deadline)["last"]
+    one.client.session.close()
     assert len(once) == 3
