@@ -192,7 +192,7 @@ def test_who_signs_in_may_do_what_the_role_allows(browser: Browser, tmp_path: Pa
         assert page.locator(".judge").count() == 0
         page.goto(f"{desk.url}/incidents/I-1")
         expect(page.get_by_role("button", name="Acknowledge")).to_be_disabled()
-        page.goto(f"{desk.url}/")
+        ready(page, desk, "/")
         page.keyboard.press("j")
         page.keyboard.press("a")
         expect(page.locator("#toast")).to_contain_text("role viewer may not")
@@ -200,6 +200,8 @@ def test_who_signs_in_may_do_what_the_role_allows(browser: Browser, tmp_path: Pa
         expect(page).to_have_url(re.compile("/login"))
         page.get_by_label("Token").fill(TOKENS["operator"])
         page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("[data-row=I-1]")).to_be_visible()
+        expect(page.locator("#live-dot")).to_have_attribute("data-state", "live")
         page.keyboard.press("j")
         expect(page.locator(".row.selected")).to_be_visible()
         page.keyboard.press("a")
