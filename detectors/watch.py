@@ -14,7 +14,7 @@ from detectors.monitor import FROZEN, MEAN_TO_SIGMA, STATISTICS
 from detectors.scene import RowArray, Scene
 from detectors.scored import Scored
 from detectors.settings import DetectionSettings
-from detectors.settling import Level
+from detectors.settling import REACH, Level
 from detectors.surprise import p_value
 from detectors.tail import Tail
 from domain.rule import Rule
@@ -180,13 +180,25 @@ class Watch:
             back = int(judged.since[i])
         onset = scene.window.time_at(scene.t - max(back, 0))
         started = self.episodes.alarm(i, self._finding(i, judged, scene, x), onset)
-        if started and self.rule.method in LEVELLED and np.isfinite(x[i]):
-            row = int(self.rows[i])
-            state, season = scene.monitor.state, scene.season_of(row)
-            usual = float(state["slow"][row] + state["origin"][row]) if season is None else season
-            spread = MEAN_TO_SIGMA * float(state["wide"][row])
-            self.episodes.latest[i].level = Level.at(float(x[i]), usual, season, spread)
+        if started and np.isfinite(x[i]):
+            self.episodes.latest[i].level = self._level(i, judged, scene, float(x[i]))
         return started
+
+    def _level(self, i: int, judged: Judged, scene: Scene, value: float) -> Level | None:
+        """Where the series usually is, which tells when an episode is over; None where nothing tells."""
+        if self.rule.method == "changepoint" and np.isfinite(judged.high[i] - judged.low[i]):
+            # A shift is over within the band of before it: by now the slow mean has moved with it. It has
+            # left that band, even where it is back by the time that it is noticed.
+            low, high = float(judged.low[i]), float(judged.high[i])
+            level = Level.at(value, (low + high) / 2, None, (high - low) / 2 / REACH)
+            level.left = True
+            return level
+        if self.rule.method not in LEVELLED:
+            return None
+        row = int(self.rows[i])
+        state, season = scene.monitor.state, scene.season_of(row)
+        usual = float(state["slow"][row] + state["origin"][row]) if season is None else season
+        return Level.at(value, usual, season, MEAN_TO_SIGMA * float(state["wide"][row]))
 
     def _lingers(self, i: int, scene: Scene, x: FloatArray) -> bool:
         """Whether a score is unusual only because of what has been: the value itself is ordinary again."""
@@ -216,9 +228,10 @@ class Watch:
         for i in self.episodes.open_rows():
             if alarm[i]:
                 continue
-            if judged.stay[i] and not self._lingers(i, scene, x):
+            back = self._lingers(i, scene, x)
+            if judged.stay[i] and not back:
                 self.episodes.stay(i, self._finding(i, judged, scene, x))
-            elif np.isfinite(judged.score[i]):
+            elif back or np.isfinite(judged.score[i]):
                 self.episodes.calm(i)
 
     def _finding(self, i: int, judged: Judged, scene: Scene, x: FloatArray) -> Finding:

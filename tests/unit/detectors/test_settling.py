@@ -118,3 +118,13 @@ def test_the_time_of_the_day_is_no_movement_of_the_level() -> None:
         level.take(20.0 + season, float(season))
     assert level.settle(24)
     assert level.is_back(60.0, 60.0)
+
+
+def test_a_level_shift_is_over_when_the_series_is_back_where_it_was() -> None:
+    values = quiet(seasonal=False)
+    values[ONSET : ONSET + 12] += 150.0
+    shifts = found(values, "changepoint")
+    assert shifts
+    for one in shifts:
+        assert (one.status, one.raw_data["ended_because"]) == ("resolved", "recovered")
+        assert cells_open(one) <= 12 + 12
