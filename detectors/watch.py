@@ -97,6 +97,10 @@ class Watch:
         x = scene.values[self.rows]
         self._count_gaps(x, away=scene.away)
         if self.rule.method in STATELESS and not scene.live:
+            # Looked at again after late data: nothing new is raised, but what is over stays over.
+            for i in self.episodes.open_rows():
+                if self._lingers(i, scene, x):
+                    self.episodes.calm(i)
             return
         judged = self._judge(scene, x)
         ripe = scene.monitor.points[self.rows] >= self._settings.min_points
