@@ -36,14 +36,16 @@ def reconciled(
         stored.setdefault(_subject(anomaly), []).append(anomaly)
     kept: dict[str, Anomaly] = {}
     for anomaly in found:
-        same = _same_event(anomaly, stored.get(_subject(anomaly), ()), tolerance)
-        if same is not None:
-            anomaly = anomaly.model_copy(update={"timestamp": same.timestamp})  # noqa: PLW2901
-        elif judged_until is not None and last_activity(anomaly) <= judged_until:
+        same = _same_events(anomaly, stored.get(_subject(anomaly), ()), tolerance)
+        if not same and judged_until is not None and last_activity(anomaly) <= judged_until:
             continue
-        previous = kept.get(anomaly.key)
-        if previous is None or last_activity(anomaly) >= last_activity(previous):
-            kept[anomaly.key] = anomaly
+        # Each look at late data may have told the event from another onset: its end is the end of them all.
+        over = [one for one in same[1:] if one.status == "open" and anomaly.status == "resolved"]
+        for onset in [one.timestamp for one in (*same[:1], *over)] or [anomaly.timestamp]:
+            told = anomaly.model_copy(update={"timestamp": onset})
+            previous = kept.get(told.key)
+            if previous is None or last_activity(told) >= last_activity(previous):
+                kept[told.key] = told
     return list(kept.values())
 
 
@@ -51,12 +53,12 @@ def _subject(anomaly: Anomaly) -> tuple[str, str]:
     return anomaly.rule, anomaly.affected_metrics[0]
 
 
-def _same_event(anomaly: Anomaly, candidates: Sequence[Anomaly], tolerance: timedelta) -> Anomaly | None:
-    """The stored anomaly that overlaps most closely in onset, if any overlaps at all."""
+def _same_events(anomaly: Anomaly, candidates: Sequence[Anomaly], tolerance: timedelta) -> list[Anomaly]:
+    """The stored anomalies that overlap with one, the closest in onset first."""
     end = anomaly.ended_at or last_activity(anomaly)
     near = [
         one
         for one in candidates
         if one.timestamp - tolerance <= end and anomaly.timestamp <= (one.ended_at or end) + tolerance
     ]
-    return min(near, key=lambda one: abs(one.timestamp - anomaly.timestamp), default=None)
+    return sorted(near, key=lambda one: abs(one.timestamp - anomaly.timestamp))

@@ -61,3 +61,16 @@ def test_without_a_restart_late_data_may_find_something_in_the_past() -> None:
 def test_two_descriptions_of_one_known_event_become_one() -> None:
     known = anomaly(20, 40)
     assert keys([anomaly(15, 25), anomaly(30, 45)], [known]) == {known.key}
+
+
+def test_the_end_of_an_event_is_the_end_of_all_the_onsets_it_was_told_with() -> None:
+    early, late = anomaly(10, None), anomaly(20, None)
+    ended = reconciled([anomaly(20, 50)], [early, late], judged_until=None, tolerance=2 * STEP)
+    assert {one.key: one.status for one in ended} == {early.key: "resolved", late.key: "resolved"}
+    assert {one.ended_at for one in ended} == {NOON + timedelta(minutes=50)}
+
+
+def test_an_open_event_does_not_open_those_that_were_over() -> None:
+    over, going_on = anomaly(10, 40), anomaly(20, None)
+    found = reconciled([anomaly(20, None)], [over, going_on], judged_until=None, tolerance=2 * STEP)
+    assert {one.key for one in found} == {going_on.key}
