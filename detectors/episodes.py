@@ -1,5 +1,6 @@
 """Episodes: from alarmed columns to one anomaly with onset, continuation and end."""
 
+import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -81,6 +82,7 @@ class Episodes:
     patience: Patience
     latest: dict[int, Episode] = field(default_factory=dict)
     replaced: list[tuple[int, Episode]] = field(default_factory=list)
+    unconfirmed: dict[int, Episode] = field(default_factory=dict)
 
     def open_rows(self) -> list[int]:
         """Rows with an open episode."""
@@ -126,6 +128,35 @@ class Episodes:
         if episode is not None and episode.ended is None:
             self._end(episode, "new_normal")
 
+    def take_over(self, later: "Episodes", *, keep: bool) -> None:
+        """Going back from a later state: whoever heard that something began must hear of its end.
+
+        Args:
+            later: the state that is left.
+            keep: whether its open episodes go on here, as judging the same cells again raises none; else
+                they end where judging again does not find them.
+        """
+        for row in later.open_rows():
+            mine, told = self.latest.get(row), copy.copy(later.latest[row])
+            told.level = copy.copy(told.level)
+            if mine is not None and mine.ended is None and told.onset <= mine.last:
+                mine.onset = told.onset
+            elif keep:
+                self.latest[row] = told
+            else:
+                self.unconfirmed[row] = told
+
+    def _withdraw(self) -> None:
+        """End what was told and is not found again; what overlaps with it goes on under its onset."""
+        for row, told in self.unconfirmed.items():
+            found = self.latest.get(row)
+            if found is None or found.last < told.onset:
+                self._end(told, "recovered")
+                self.replaced.append((row, told))
+            else:
+                found.onset, found.changed = told.onset, True
+        self.unconfirmed = {}
+
     @staticmethod
     def _end(episode: Episode, reason: EndReason) -> None:
         episode.ended, episode.reason, episode.changed = episode.last, reason, True
@@ -135,6 +166,7 @@ class Episodes:
 
         After going back to an earlier state, what was told before is told again; its identity is the same.
         """
+        self._withdraw()
         told = [
             *self.replaced,
             *((row, one) for row, one in sorted(self.latest.items()) if one.changed),
@@ -144,7 +176,7 @@ class Episodes:
 
     def mark_told(self) -> None:
         """Nothing of this is news any more."""
-        self.replaced = []
+        self.replaced, self.unconfirmed = [], {}
         for one in self.latest.values():
             one.changed = False
 

@@ -13,7 +13,7 @@ from detectors.scene import RowArray, Scene
 from detectors.seasonal import Calendar
 from detectors.settings import DetectionSettings
 from detectors.surprise import p_value
-from detectors.watch import Watch
+from detectors.watch import STATELESS, Watch
 from domain.cycle import DetectorState
 from domain.rule import Rule
 from domain.series import Series, Window
@@ -160,8 +160,10 @@ class Grid:
         """Go back to the newest snapshot that has not seen anything at or after an instant."""
         usable = [one for one in self.snapshots if one.until is not None and one.until <= instant]
         if usable:
-            self.state = usable[-1].copy()
+            left, self.state = self.state, usable[-1].copy()
             self.snapshots = usable
+            for later, watch in zip(left.watches, self.state.watches, strict=True):
+                watch.episodes.take_over(later.episodes, keep=watch.rule.method in STATELESS)
 
     def states(self) -> list[DetectorState]:
         """One state per rule."""
