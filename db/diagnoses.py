@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
+from db import diagnosis_requests as requests
 from db import versions
 from db.database import Database
+from db.diagnosis_requests import Asked
 from db.documents import digest
 from db.fulltext import matches, search_text
 from db.identifiers import inside, inside_or_none, outside
@@ -19,7 +21,7 @@ from db.records import AlertIntent, CreatedDiagnosis
 from db.statements import RowView, inserted_id
 from db.versions import DIAGNOSIS, FINAL
 from domain.diagnosis import Action, Diagnosis, DiagnosisRequest, supersedes
-from domain.errors import Conflict, NotFound
+from domain.errors import NotFound
 
 REUSE = timedelta(seconds=60)
 
@@ -40,7 +42,8 @@ class DiagnosisStore:
 
         Args:
             request: what to investigate.
-            idempotency_key: the caller's key; the same key gives the same diagnosis for ever.
+            idempotency_key: the caller's key, which gives the same diagnosis ever after (for a day where
+                it joined one that has a key already).
             now: when it was asked for.
             reuse: an equal request within this time, unless it failed, gets the same diagnosis; one that is
                 still running is always shared.
@@ -50,10 +53,8 @@ class DiagnosisStore:
         """
         fingerprint = digest(request)
         with self._database.write(Lock.DIAGNOSES) as connection:
-            known = _known(connection, fingerprint, idempotency_key, now - reuse)
+            known = requests.found(connection, Asked(fingerprint, idempotency_key, now, reuse))
             if known is not None:
-                if known["request_digest"] != fingerprint:
-                    raise Conflict("this Idempotency-Key was used for another request")
                 return CreatedDiagnosis(versions.read(connection, [known])[0], created=False)
             number = inserted_id(connection, DIAGNOSIS, _queued(request, fingerprint, idempotency_key, now))
             diagnosis = _first_state(request, outside("diagnosis", number), now)
@@ -96,9 +97,10 @@ class DiagnosisStore:
         return found[0]
 
     def keyed(self, key: str) -> Diagnosis | None:
-        """The diagnosis that was first asked for under an idempotency key."""
+        """The diagnosis that was asked for under an idempotency key."""
         with self._database.read() as connection:
-            return _where(connection, DIAGNOSIS.c.idempotency_key == key)
+            head = requests.under_key(connection, key)
+            return None if head is None else versions.read(connection, [head])[0]
 
     def many(self, diagnosis_ids: Sequence[str]) -> dict[str, Diagnosis]:
         """Those of some diagnoses that are still stored, by id, in one go."""
@@ -198,25 +200,6 @@ def _head(connection: Connection, diagnosis_id: str) -> RowView:
     if row is None:
         raise NotFound("diagnosis", diagnosis_id)
     return dict(row)
-
-
-def _known(connection: Connection, fingerprint: str, key: str | None, since: datetime) -> RowView | None:
-    same_key = select(DIAGNOSIS).where(DIAGNOSIS.c.idempotency_key == key)
-    row = connection.execute(same_key).mappings().first() if key is not None else None
-    if row is not None:
-        return dict(row)
-    recent = (DIAGNOSIS.c.timestamp > since) & DIAGNOSIS.c.status.not_in(("failed", "cancelled"))
-    same_request = (
-        select(DIAGNOSIS)
-        .where(
-            DIAGNOSIS.c.request_digest == fingerprint,
-            or_(DIAGNOSIS.c.active_digest == fingerprint, recent),
-        )
-        .order_by(DIAGNOSIS.c.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(same_request).mappings().first()
-    return None if row is None else dict(row)
 
 
 def _queued(request: DiagnosisRequest, fingerprint: str, key: str | None, now: datetime) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from db.database import Database
 from db.records import StoredResponse
@@ -56,6 +56,18 @@ class IdempotencyStore:
         """Forget a request that failed in a way that sending again may mend."""
         with self._database.write() as connection:
             connection.execute(delete(_STORED).where(_STORED.c.key == key, _STORED.c.status.is_(None)))
+
+
+def remember(connection: Connection, key: str, request_digest: str, answer: str, now: datetime) -> None:
+    """Keep a short answer within a transaction of somebody else."""
+    values = {"key": key, "request_digest": request_digest, "created_at": now}
+    insert_new(connection, _STORED, {**values, "status": 200, "body": answer.encode()})
+
+
+def remembered(connection: Connection, key: str) -> str | None:
+    """The short answer under a key, as long as it is kept."""
+    body = connection.execute(select(_STORED.c.body).where(_STORED.c.key == key)).scalar()
+    return None if body is None else bytes(body).decode()
 
 
 class DeliveryStore:

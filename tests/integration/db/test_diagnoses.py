@@ -106,6 +106,25 @@ def test_an_idempotency_key_names_one_diagnosis(database: Database) -> None:
         store.create(request("price"), "key", now=NOW)
 
 
+def test_a_key_that_joined_an_equal_request_names_the_same_diagnosis_from_then_on(database: Database) -> None:
+    store = DiagnosisStore(database)
+    first = store.create(request(), now=NOW).diagnosis
+    joined = [store.create(request(), key, now=NOW).diagnosis.id for key in ("second", "third", "fourth")]
+    assert joined == [first.id] * 3
+    store.save(finished(first))
+    later = NOW + 600 * MINUTE
+    for key in ("second", "third", "fourth"):
+        again = store.create(request(), key, now=later)
+        assert (again.diagnosis.id, again.created) == (first.id, False)
+        found = store.keyed(key)
+        assert found is not None
+        assert found.id == first.id
+        with pytest.raises(Conflict):
+            store.create(request("price"), key, now=later)
+    assert store.keyed("fifth") is None
+    assert store.create(request(), "fifth", now=later).created
+
+
 def test_a_finished_version_is_kept_when_it_is_made_again(database: Database) -> None:
     store = DiagnosisStore(database)
     first = finished(store.create(request(), now=NOW).diagnosis)
