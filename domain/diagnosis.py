@@ -148,8 +148,17 @@ def is_sure(diagnosis: Diagnosis) -> bool:
 def supersedes(later: Diagnosis, shown: Diagnosis) -> bool:
     """Whether a later look at an incident takes the place of the diagnosis that is shown for it.
 
-    A sure cause is not taken back by a look that finds none: once trouble is over, its traces fade in what is
-    normal before and after. What began at another time is another question.
+    A sure cause is taken back only by one that is at least as sure, and confirmed only by a sure one: once
+    trouble is over, its traces fade in what is normal before and after, and weaker explanations come up. What
+    began at another time is another question.
     """
-    same = abs(later.start_time - shown.start_time) <= SAME_START
-    return not (same and is_sure(shown) and later.outcome != "cause_found")
+    if abs(later.start_time - shown.start_time) > SAME_START or not is_sure(shown):
+        return True
+    if later.outcome != "cause_found":
+        return False
+    enough = SURE if _cause(later) == _cause(shown) else shown.confidence_score
+    return later.confidence_score >= enough
+
+
+def _cause(diagnosis: Diagnosis) -> str | None:
+    return None if diagnosis.primary_hypothesis is None else diagnosis.primary_hypothesis.cause
