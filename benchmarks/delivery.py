@@ -80,7 +80,9 @@ def measured(events: int, interval_s: int, push_s: float, start_of: Callable[[fl
         config = write_config(Path(folder), sections(slack, events, push_s), interval_s=interval_s)
         environ = {"ANALYST_ALERTS__SLACK__BOT_TOKEN": TOKEN}
         with (
-            ServiceProcess("serve", "--config", str(config), environ=environ, wait_s=180) as process,
+            ServiceProcess(
+                "serve", "--config", str(config), environ=environ, wait_s=180, fresh=True
+            ) as process,
             httpx2.Client(base_url=process.url, timeout=30) as client,
         ):
             prepare(client, events, interval_s)

@@ -12,17 +12,31 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import httpx2
+from service_nursery import Child, nursery
 
 ROOT = Path(__file__).parents[1]
 _URL = re.compile(rb"serves (http://\S+)")
 
 
 class ServiceProcess:
-    """`analyst ARGUMENTS` with its address once it serves; ends with the block."""
+    """`analyst ARGUMENTS` with its address once it serves; ends with the block.
+
+    Args:
+        arguments: of the command.
+        environ: what is added to the environment.
+        wait_s: how long it may take until it serves.
+        fresh: start an interpreter of its own, which imports everything anew, instead of a fork of one that
+            has; some seconds slower.
+    """
 
     def __init__(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, wait_s: float = 60.0
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        wait_s: float = 60.0,
+        fresh: bool = False,
     ) -> None:
+        self._fresh = fresh
         self._arguments = arguments
         self._environ = {**os.environ, **(environ or {})}
         self._wait_s = wait_s
@@ -30,14 +44,7 @@ class ServiceProcess:
 
     def __enter__(self) -> Self:
         self.log: IO[bytes] = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", *self._arguments],
-            cwd=ROOT,
-            env=self._environ,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self.process = self._born()
         try:
             self.url = self._address()
         except BaseException:
@@ -45,6 +52,18 @@ class ServiceProcess:
             self.log.close()
             raise
         return self
+
+    def _born(self) -> "Child | subprocess.Popen[bytes]":
+        if not self._fresh:
+            return nursery().born(self._arguments, self._environ, self.log)
+        return subprocess.Popen(
+            [sys.executable, "-m", "service.cli", *self._arguments],
+            cwd=ROOT,
+            env=self._environ,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def __exit__(self, *_: object) -> None:
         self.kill()
@@ -106,7 +125,7 @@ def eventually(check: Any, timeout_s: float, why: str = "") -> Any:
         result = check()
         if result:
             return result
-        time.sleep(0.2)
+        time.sleep(0.05)
     raise AssertionError(why or "it did not happen in time")
 
 

@@ -16,7 +16,7 @@ PATIENCE_S = 120
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     folder = tmp_path_factory.mktemp("demo")
     with ServiceProcess(
-        "demo", "--headless", "--port", "0", "--dir", str(folder), wait_s=PATIENCE_S
+        "demo", "--headless", "--port", "0", "--dir", str(folder), wait_s=PATIENCE_S, fresh=True
     ) as process:
         yield process
 
