@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, false, func, or_, select, update
@@ -12,12 +13,14 @@ from db.database import Database
 from db.identifiers import inside, outside
 from db.paging import Page, check_limit, newest_first, page_of
 from db.statements import RowView
-from db.tables import detection, table_of
+from db.tables import detection, table_of, work
 from domain.anomaly import SEVERITIES, Severity
 from domain.errors import InvalidInput, NotFound
 from domain.incident import Incident, IncidentStatus
 
 INCIDENT = table_of(detection.IncidentRow)
+_OUTBOX = table_of(work.OutboxRow)
+ESCALATED = "escalated"
 OPEN: tuple[IncidentStatus, ...] = ("open", "acknowledged")
 _HEAD = ("id", "title", "status", "severity", "started_at", "assignee", "diagnosis_id")
 
@@ -67,8 +70,9 @@ class IncidentStore:
         statement = newest_first(statement, INCIDENT.c.started_at, INCIDENT.c.id, cursor)
         with self._database.read() as connection:
             rows = connection.execute(statement).mappings().all()
-            members = _members(connection, [row["id"] for row in rows])
-        return page_of(rows, limit, "started_at", lambda row: incident_of(row, members))
+            numbers = [row["id"] for row in rows]
+            members, steps = _members(connection, numbers), _escalations(connection, numbers)
+        return page_of(rows, limit, "started_at", lambda row: incident_of(row, members, steps))
 
     def heads(self, start: datetime, limit: int) -> Sequence[IncidentHead]:
         """What a search looks at, of the newest incidents since an instant, without their anomalies."""
@@ -89,7 +93,7 @@ class IncidentStore:
             return int(connection.execute(statement).scalar_one())
 
     def many(self, incident_ids: Sequence[str]) -> Mapping[str, Incident]:
-        """Those of some incidents that are still stored, by id, without their anomalies."""
+        """Those of some incidents that are still stored, by id, without anomalies and escalations."""
         numbers = [inside("incident", one) for one in incident_ids]
         with self._database.read() as connection:
             rows = connection.execute(select(INCIDENT).where(INCIDENT.c.id.in_(numbers))).mappings()
@@ -132,11 +136,12 @@ def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(connection: Connection, numbers: Sequence[int]) -> list[Incident]:
-    """Incidents by number, with their anomalies' ids."""
+    """Incidents by number, with their anomalies' ids and how far they were escalated."""
     statement = select(INCIDENT).where(INCIDENT.c.id.in_(list(numbers))).order_by(INCIDENT.c.id)
     rows = connection.execute(statement).mappings().all()
-    members = _members(connection, [row["id"] for row in rows])
-    return [incident_of(row, members) for row in rows]
+    known = [row["id"] for row in rows]
+    members, steps = _members(connection, known), _escalations(connection, known)
+    return [incident_of(row, members, steps) for row in rows]
 
 
 def read_open(connection: Connection, or_ended_after: datetime | None = None) -> list[Incident]:
@@ -158,6 +163,23 @@ def _members(connection: Connection, numbers: Sequence[int]) -> dict[int, list[s
     return members
 
 
+def _escalations(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple[int, datetime]]:
+    """How many steps each incident took because nobody acknowledged it, and when the last one was.
+
+    A step that was over before it left is none.
+    """
+    statement = (
+        select(_OUTBOX.c.incident_id, func.count(), func.max(_OUTBOX.c.created_at))
+        .where(
+            _OUTBOX.c.incident_id.in_(list(numbers)),
+            _OUTBOX.c.kind == ESCALATED,
+            _OUTBOX.c.state != "cancelled",
+        )
+        .group_by(_OUTBOX.c.incident_id)
+    )
+    return {incident: (int(count), at) for incident, count, at in connection.execute(statement)}
+
+
 def _head_of(row: RowView) -> IncidentHead:
     diagnosis = row["diagnosis_id"]
     return IncidentHead(
@@ -171,9 +193,14 @@ def _head_of(row: RowView) -> IncidentHead:
     )
 
 
-def incident_of(row: RowView, members: Mapping[int, Sequence[str]]) -> Incident:
+def incident_of(
+    row: RowView,
+    members: Mapping[int, Sequence[str]],
+    steps: Mapping[int, tuple[int, datetime]] = MappingProxyType({}),
+) -> Incident:
     """The incident in a row."""
     diagnosis = row["diagnosis_id"]
+    escalation, escalated_at = steps.get(row["id"], (0, None))
     return Incident.model_validate(
         {
             **row,
@@ -181,5 +208,7 @@ def incident_of(row: RowView, members: Mapping[int, Sequence[str]]) -> Incident:
             "severity": SEVERITIES[row["severity"]],
             "anomaly_ids": tuple(members.get(row["id"], ())),
             "diagnosis_id": None if diagnosis is None else outside("diagnosis", diagnosis),
+            "escalation": escalation,
+            "escalated_at": escalated_at,
         }
     )

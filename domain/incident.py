@@ -14,6 +14,8 @@ CORE = severity_rank("medium")
 
 
 class Incident(BaseModel):
+    """What people work on; `escalation` counts the steps taken because nobody acknowledged it."""
+
     model_config = ConfigDict(frozen=True)
 
     id: str = ""
@@ -27,6 +29,8 @@ class Incident(BaseModel):
     anomaly_ids: tuple[str, ...] = ()
     diagnosis_id: str | None = None
     impact: Impact | None = None
+    escalation: int = 0
+    escalated_at: datetime | None = None
 
 
 def last_activity(anomaly: Anomaly) -> datetime:

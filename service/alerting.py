@@ -78,6 +78,7 @@ class Alerting:
     def __init__(
         self, settings: AlertSettings, store: OutboxStore, stories: Storyteller, clock: Callable[[], datetime]
     ) -> None:
+        self.escalated: Callable[[str], None] = lambda _incident_id: None
         self._settings = settings
         self._clock = clock
         self._store = store
@@ -156,7 +157,8 @@ class Alerting:
         """Store what is due because nobody took an incident; another replica may store the same, once."""
         now = self._clock()
         for one in self._policy.escalations(self.stories.incidents.open(), now):
-            self._store.add(_stored([one]), one.incident_id, now)
+            if self._store.add(_stored([one]), one.incident_id, now):
+                self.escalated(one.incident_id)
 
     def delivery(self) -> DeliveryState:
         """How delivery fares."""

@@ -126,6 +126,7 @@ def build_service(
         stores.incidents, stores.anomalies, stores.diagnoses, stores.feedback, ground.windows
     )
     alerting = Alerting(settings.alerts, stores.outbox, stories, clock)
+    alerting.escalated = lambda incident_id: ground.live.publish("incident.updated", {"id": incident_id})
     cases = build_cases(settings, stores, ground.windows, clock)
     investigations = _investigations(ground, alerting, cases)
     sources = _sources(ground)

@@ -123,6 +123,7 @@ def test_steps_come_one_after_the_other_and_once_whoever_looks(desk: Desk) -> No
             desk.look()
             desk.work()
         assert (len(desk.told(LEADS)), len(desk.told(CHANNEL))) == (leads, own)
+        assert desk.incidents.get("I-1").escalation == leads + own - 1
     assert "Escalation 1: nobody had acknowledged this." in desk.told(LEADS)[0]["text"]
 
 
@@ -135,6 +136,7 @@ def test_a_step_that_is_taken_before_it_left_is_cancelled(desk: Desk, changes: d
     desk.change(**changes)
     desk.work()
     assert not desk.told(LEADS)
+    assert (desk.incidents.get("I-1").escalation, desk.incidents.get("I-1").escalated_at) == (0, None)
     escalated = next(one for one in desk.store.list().items if one.kind == "escalated")
     assert (escalated.state, escalated.error) == ("cancelled", f"escalation_over: {changes['status']}")
     desk.rig.time.sleep(60 * MINUTE)
@@ -145,10 +147,13 @@ def test_a_step_that_is_taken_before_it_left_is_cancelled(desk: Desk, changes: d
 
 def test_an_escalation_changes_along_with_its_incident_and_everywhere(desk: Desk) -> None:
     desk.rig.time.sleep(31 * MINUTE)
+    at = desk.rig.time.clock()
     desk.look()
     desk.work()
     desk.change(status="acknowledged", assignee="slack:U0LEAD")
     desk.work()
+    shown = desk.incidents.list().items[0]
+    assert (shown.escalation, shown.escalated_at) == (2, at), "it stays on record who had to be told"
     everything = desk.rig.slack.posts()
     assert len(everything) == 3
     assert all("Acknowledged by <@U0LEAD>" in str(one["blocks"]) for one in everything)
