@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import structlog
 
 from agent.chat.asked import Answer, Asked, Stopped
-from agent.chat.conversation import Turn, answer_to, context_of
+from agent.chat.conversation import answer_to, context_of
 from agent.chat.data import DeskData
 from agent.chat.desk_tools import Permissions, Tools
 from agent.chat.grounding import marked
@@ -20,9 +20,9 @@ from agent.chat.reader import read
 from api.service_port import ChatAnswer, Citation, RunEvent
 from api.settings import Role
 from db.records import ChatMessage, Run
-from domain.errors import AnalystError, ReasonerError
+from domain.errors import AnalystError, Overloaded, ReasonerError
 from service.chat_model import ChatModel, Told
-from service.chat_turn import Begun, ChatStores, Thought, calls_of
+from service.chat_turn import Begun, ChatStores, Thought, calls_of, turns_of
 from service.clock import Clock
 
 log = structlog.get_logger()
@@ -71,12 +71,11 @@ class Chat:
         self, message: str, thread_id: str | None, author: str, role: Role
     ) -> AsyncIterator[RunEvent]:
         """The same as it comes into being; who goes away early finds the rest in the stored run."""
-        begun = await asyncio.to_thread(self._begin, message, thread_id, author, role)
-        future = self._pool.submit(self._answered, begun)
-        position, done = 0, False
+        begun, future = await asyncio.to_thread(self._queue, message, thread_id, author, role)
+        position = 0
         while True:
             # Whether it ended is read first: what was stored before is then never missed.
-            done = future.done()
+            done = begun.run_id not in self._stops
             for event in await asyncio.to_thread(self._runs.after, begun.run_id, position):
                 position = event.seq
                 yield RunEvent(event.type, event.data, event.seq)
@@ -122,27 +121,52 @@ class Chat:
                 run = self._runs.get(run_id)
                 if run.status == "running":
                     self._break_off(run, type(error).__name__, "the answer failed; ask again")
+            self._forget(run_id)
             raise
 
     def _begin(self, message: str, thread_id: str | None, author: str, role: Role) -> Begun:
         now = self._clock()
         text = message.replace("\x00", "")
-        turns = _turns(self._chats.messages(self._chats.thread(thread_id).id)) if thread_id else []
+        turns = turns_of(self._chats.messages(self._chats.thread(thread_id).id)) if thread_id else []
         thread = thread_id or self._chats.start(author, " ".join(text.split())[:MAX_TITLE], now).id
         run = self._runs.start("chat", thread, now)
-        with self._ended(run.id):
-            self._chats.append(thread, ChatMessage(0, "user", text, now, run_id=run.id))
         with self._guard:
             self._stops[run.id] = threading.Event()
+        with self._ended(run.id):
+            self._chats.append(thread, ChatMessage(0, "user", text, now, run_id=run.id))
         return Begun(thread, run.id, text, turns, Permissions(diagnose=role in _OPERATORS))
+
+    def _queue(
+        self, message: str, thread_id: str | None, author: str, role: Role
+    ) -> tuple[Begun, Future[ChatAnswer]]:
+        """Store a question and queue its answer in one go: who leaves in between leaves no half of it."""
+        begun = self._begin(message, thread_id, author, role)
+        with self._ended(begun.run_id):
+            try:
+                future = self._pool.submit(self._answered, begun)
+            except RuntimeError:
+                raise Overloaded("the service is stopping", retry_after=5) from None
+        future.add_done_callback(lambda done: self._left(begun, done))
+        return begun, future
+
+    def _left(self, begun: Begun, future: Future[ChatAnswer]) -> None:
+        """End what was still waiting when the service stopped."""
+        if not future.cancelled():
+            return
+        with contextlib.suppress(AnalystError):
+            self._break_off(self._runs.get(begun.run_id), "Interrupted", "the service is stopping; ask again")
+        self._forget(begun.run_id)
 
     def _answered(self, begun: Begun) -> ChatAnswer:
         try:
             with self._ended(begun.run_id):
                 return self._told(begun)
         finally:
-            with self._guard:
-                self._stops.pop(begun.run_id, None)
+            self._forget(begun.run_id)
+
+    def _forget(self, run_id: int) -> None:
+        with self._guard:
+            self._stops.pop(run_id, None)
 
     def _told(self, begun: Begun) -> ChatAnswer:
         started = time.perf_counter()
@@ -264,19 +288,7 @@ class Chat:
         return self._words[1]
 
 
-def _turns(messages: Sequence[ChatMessage]) -> list[Turn]:
-    """Questions with what their answers cited."""
-    turns: list[Turn] = []
-    for one in messages:
-        if one.role == "user":
-            turns.append(Turn(one.text, one.at))
-        elif turns:
-            cited = tuple((str(c.get("kind")), str(c.get("id"))) for c in one.citations)
-            turns[-1] = Turn(turns[-1].text, turns[-1].at, cited, one.text)
-    return turns
-
-
-def _raise_what_went_wrong(future: "Future[ChatAnswer]") -> None:
-    error = future.exception()
+def _raise_what_went_wrong(future: Future[ChatAnswer]) -> None:
+    error = None if future.cancelled() else future.exception()
     if isinstance(error, AnalystError):
         raise error

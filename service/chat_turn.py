@@ -8,6 +8,7 @@ from agent.chat.conversation import Turn
 from agent.chat.desk_tools import Permissions
 from api.service_port import ToolCall
 from db.chat import ChatStore
+from db.records import ChatMessage
 from db.runs import RunStore
 from service.chat_model import Told
 
@@ -53,3 +54,15 @@ class Begun:
 def calls_of(asked: Asked) -> tuple[ToolCall, ...]:
     """The tools that were called, as an answer tells them."""
     return tuple(ToolCall(name=one.name, arguments=one.arguments) for one in asked.calls)
+
+
+def turns_of(messages: Sequence[ChatMessage]) -> list[Turn]:
+    """Questions with what their answers cited."""
+    turns: list[Turn] = []
+    for one in messages:
+        if one.role == "user":
+            turns.append(Turn(one.text, one.at))
+        elif turns:
+            cited = tuple((str(c.get("kind")), str(c.get("id"))) for c in one.citations)
+            turns[-1] = Turn(turns[-1].text, turns[-1].at, cited, one.text)
+    return turns
