@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Double, cast, func, literal, select, update
+from sqlalchemy import ColumnElement, Double, cast, func, literal, select, update
 
 from db.database import Database
 from db.postgres import Lock
@@ -40,12 +40,7 @@ class UsageStore:
             assumed: USD per input and per output token of calls whose cost is not known.
             check: gets USD since then, USD and number of the calls of the subject; raises to refuse.
         """
-        # Typed, or the column's type would make whole numbers of the prices.
-        prices = [literal(price, Double) for price in assumed]
-        guess = (
-            cast(_CALL.c.input_tokens, Double) * prices[0] + cast(_CALL.c.output_tokens, Double) * prices[1]
-        )
-        total = func.coalesce(func.sum(func.coalesce(_CALL.c.cost_usd, guess)), 0.0)
+        total = _total(assumed)
         own = select(total, func.count()).where(_CALL.c.subject == call.subject)
         with self._database.write(Lock.MODEL_CALLS) as connection:
             day = float(connection.execute(select(total).where(_CALL.c.at >= since)).scalar() or 0.0)
@@ -77,9 +72,17 @@ class UsageStore:
                 days.setdefault((row.at.astimezone(UTC).date().isoformat(), row.model), []).append(row)
         return [_day(day, model, rows) for (day, model), rows in sorted(days.items())]
 
-    def spent(self, since: datetime, subject: str | None = None) -> float:
-        """Known cost in USD since an instant; calls without a price count as nothing."""
-        statement = select(func.sum(_CALL.c.cost_usd)).where(_CALL.c.at >= since)
+    def spent(
+        self, since: datetime, subject: str | None = None, assumed: tuple[float, float] = (0.0, 0.0)
+    ) -> float:
+        """Cost in USD since an instant.
+
+        Args:
+            since: from then on.
+            subject: of its calls alone.
+            assumed: USD per input and per output token of calls whose cost is not known.
+        """
+        statement = select(_total(assumed)).where(_CALL.c.at >= since)
         if subject is not None:
             statement = statement.where(_CALL.c.subject == subject)
         with self._database.read() as connection:
@@ -91,6 +94,14 @@ class UsageStore:
         with self._database.read() as connection:
             rows = connection.execute(statement).mappings().all()
         return [ModelCall(**{name: row[name] for name in ModelCall.__slots__}) for row in rows]
+
+
+def _total(assumed: tuple[float, float]) -> ColumnElement[float]:
+    """The sum of costs, an unknown one as its tokens would cost at assumed prices."""
+    # Typed, or the column's type would make whole numbers of the prices.
+    prices = [literal(price, Double) for price in assumed]
+    guess = cast(_CALL.c.input_tokens, Double) * prices[0] + cast(_CALL.c.output_tokens, Double) * prices[1]
+    return func.coalesce(func.sum(func.coalesce(_CALL.c.cost_usd, guess)), 0.0)
 
 
 def _values(call: ModelCall) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
 from service.ingesting import SOURCE_DOWN
 from service.investigations import Investigations
+from service.model_calls import DayBudget
 from service.pipeline import Pipeline
 from service.scheduler import Scheduler
 from service.settings import Settings
@@ -249,11 +250,8 @@ class Analyst:
         return facts_of(self._parts.settings, self._parts.database)
 
     def budget_left_usd(self) -> float | None:
-        budget = self._parts.settings.llm.budget_usd_per_day
-        if budget is None:
-            return None
-        midnight = self.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        return max(0.0, budget - self._parts.stores.usage.spent(midnight))
+        parts = self._parts
+        return DayBudget(parts.settings.llm, parts.stores.usage, parts.clock).left()
 
     def chat(self, message: str, thread_id: str | None, author: str, role: Role = "viewer") -> ChatAnswer:
         return self._chat.answer(message, thread_id, author, role)

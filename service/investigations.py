@@ -1,13 +1,12 @@
 """Investigations of the service: those of a cycle at once, those that people ask for on a bounded queue."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -23,13 +22,14 @@ from db.anomalies import AnomalyStore
 from db.diagnoses import DiagnosisStore
 from db.runs import RunStore
 from domain.anomaly import Anomaly, severity_rank
-from domain.diagnosis import SAME_START, Diagnosis, DiagnosisRequest, is_sure, supersedes
+from domain.diagnosis import SAME_START, Diagnosis, DiagnosisRequest, is_sure
 from domain.errors import Overloaded
 from domain.incident import Incident, lead_anomaly, start_of
 from service.agent_loop import AgentLoop
 from service.alerting import Alerting
 from service.model_turns import ModelTurns
 from service.models import check
+from service.run_journal import DiagnosisDoor, RunJournal
 
 log = structlog.get_logger()
 MAX_WAITING = 200
@@ -42,44 +42,6 @@ MAX_DIAGNOSES_PER_INCIDENT = 9
 SURE_PAUSES = 6
 CHECK_SECONDS = 70.0
 MAX_METRICS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class RunJournal:
-    """The event log of the runs of diagnoses: one open run per diagnosis, gone on with after a restart."""
-
-    store: RunStore
-    clock: Callable[[], datetime]
-
-    def append(self, run_id: str, event: str, data: Mapping[str, Any]) -> int:
-        now = self.clock()
-        known = self.store.of_subject(run_id)
-        run = known[-1] if known else self.store.start("diagnosis", run_id, now)
-        if event == "run.finished":
-            self.store.finish(run.id, data["status"], now, (event, data))
-            return 0
-        return self.store.append(run.id, event, data, now)
-
-
-@dataclass(frozen=True, slots=True)
-class DiagnosisDoor:
-    """Stores diagnoses, the alerts about them in the same transaction."""
-
-    store: DiagnosisStore
-    alerting: Alerting
-    clock: Callable[[], datetime]
-
-    def get(self, diagnosis_id: str) -> Diagnosis:
-        return self.store.get(diagnosis_id)
-
-    def save(self, diagnosis: Diagnosis) -> Diagnosis:
-        now = self.clock()
-        told = diagnosis.status == "done" and self._is_shown(diagnosis)
-        return self.store.save(diagnosis, self.alerting.diagnosed(diagnosis, now) if told else (), now)
-
-    def _is_shown(self, diagnosis: Diagnosis) -> bool:
-        shown = self.store.shown(diagnosis.incident_id) if diagnosis.incident_id else None
-        return shown is None or supersedes(diagnosis, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +62,7 @@ class InvestigationParts:
     keep: Callable[[str, Investigation], None] = lambda _id, _investigation: None
     gateway: ModelGateway | None = None
     models: ModelDesk | None = None
+    budget: Callable[[], float | None] = lambda: None
 
 
 def needs_diagnosis(
@@ -279,7 +242,7 @@ class Investigations:
         checkpointer = await self._exit.enter_async_context(open_checkpoints(parts.checkpoints))
         surroundings = Surroundings(
             diagnoses=DiagnosisDoor(parts.diagnoses, parts.alerting, parts.clock),
-            runs=RunJournal(parts.runs, parts.clock),
+            runs=RunJournal(parts.runs, parts.clock, parts.budget),
             gather=parts.gather,
             runbooks=parts.runbooks,
             reasoner=parts.reasoner,

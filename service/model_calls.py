@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.model.call_log import Call, Limits, check_limits
+from agent.model.settings import LlmSettings
 from db.records import ModelCall
 from db.usage import UsageStore
+from service.clock import Clock
 
 MILLION = 1_000_000
 # No JSON begins so: rows of earlier versions are told apart.
@@ -51,6 +53,24 @@ class StoredCalls:
             )
             for one in self.store.calls(subject)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class DayBudget:
+    """What models may still cost today: counted as it is before a call, those of unknown cost included."""
+
+    settings: LlmSettings
+    store: UsageStore
+    clock: Clock
+
+    def left(self) -> float | None:
+        """USD that are left; None without a budget."""
+        per_day, price = self.settings.budget_usd_per_day, self.settings.assumed_price
+        if per_day is None:
+            return None
+        midnight = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = self.store.spent(midnight, assumed=(price.input / MILLION, price.output / MILLION))
+        return max(0.0, per_day - spent)
 
 
 def _stored(call: Call, cost: float | None) -> ModelCall:

@@ -33,6 +33,7 @@ from service.deriving import Deriving
 from service.desk_tools import toolbox
 from service.ingesting import Ingest, SourceStates
 from service.investigations import InvestigationParts, Investigations
+from service.model_calls import DayBudget
 from service.models import build_desk, build_gateway
 from service.pipeline import Pipeline, Stages
 from service.saving import Saver
@@ -192,6 +193,7 @@ def _investigations(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> 
             keep=lambda diagnosis_id, found: ledgers.put(diagnosis_id, packed(found)),
             gateway=gateway,
             models=build_desk(gateway, ground.stores, cases, ground.clock),
+            budget=DayBudget(llm, ground.stores.usage, ground.clock).left,
         )
     )
 

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from agent.model.call_log import Call, Limits
 from agent.model.outcomes import ModelFailure
-from agent.model.settings import ModelPrice
+from agent.model.settings import LlmSettings, ModelPrice
 from db.database import Database
+from db.runs import RunStore
 from db.usage import UsageStore
-from service.model_calls import StoredCalls, packed, unpacked
+from service.model_calls import DayBudget, StoredCalls, packed, unpacked
+from service.run_journal import RunJournal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ASSUMED = ModelPrice(input=5.0, output=20.0)
@@ -65,6 +67,28 @@ def test_a_call_of_unknown_cost_counts_at_the_assumed_price(database: Database) 
     with pytest.raises(ModelFailure, match="per day"):
         calls.reserve(_call("D-2"), _limits(0.03))
     calls.reserve(_call("D-2"), _limits(0.04))
+
+
+def test_what_is_left_counts_calls_of_unknown_cost_as_a_reservation_counts_them(database: Database) -> None:
+    store = UsageStore(database)
+    calls = StoredCalls(store)
+    settings = LlmSettings(budget_usd_per_day=1.0, assumed_price=ASSUMED)
+    budget = DayBudget(settings, store, lambda: NOW)
+    assert budget.left() == 1.0
+    calls.settle(calls.reserve(_call("D-1"), _limits(1.0)), replace(_call("D-1"), answer='{"outcome": "x"}'))
+    assert budget.left() == pytest.approx(1.0 - 1_000 * 5.0 / 1e6)
+    calls.reserve(_call("D-2"), _limits(1.0))
+    assert budget.left() == pytest.approx(0.995 - 0.01)
+    assert DayBudget(settings, store, lambda: NOW + timedelta(days=1)).left() == 1.0
+    assert DayBudget(LlmSettings(), store, lambda: NOW).left() is None
+
+
+def test_the_events_of_an_investigation_tell_what_is_left_of_the_budget(database: Database) -> None:
+    runs = RunStore(database)
+    journal = RunJournal(runs, lambda: NOW, lambda: 0.75)
+    journal.append("D-1", "usage", {"cost_usd": 0.25, "budget_left_usd": None})
+    (told,) = runs.after(runs.of_subject("D-1")[-1].id)
+    assert told.data == {"cost_usd": 0.25, "budget_left_usd": 0.75}
 
 
 @given(st.text(max_size=3_000))
