@@ -24,7 +24,7 @@ from agent.chat.model_said import ModelUnhelpful, said_in
 from agent.chat.spoken import Ground
 from agent.chat.voice import Voice
 from agent.model.gateway import Run
-from agent.model.outcomes import Question, Reply
+from agent.model.outcomes import ModelFailure, Question, Reply
 from domain.errors import AnalystError, ReasonerError
 
 langsmith.configure(enabled=False)
@@ -139,7 +139,13 @@ async def _ask(state: State, *, runtime: Runtime[_Context]) -> dict[str, Any]:
     context = runtime.context
     talk, voice = context.talk, context.voice
     offered = talk.tools
-    reply = await context.door.ask(context.run, replace(question_of(talk), listener=voice))
+    try:
+        reply = await context.door.ask(context.run, replace(question_of(talk), listener=voice))
+    except ModelFailure as failure:
+        if failure.outcome != "too_long" or talk.small:
+            raise
+        talk.small = True
+        return {"wanted": [], "ended": False}
     try:
         text, wanted = said_in(reply)
     except ReasonerError as error:

@@ -49,16 +49,19 @@ class Talk:
     errors: tuple[str, ...] = ()
     tools: bool = True
     wrong: str = ""
+    # The model said that a prompt was too long for it.
+    small: bool = False
 
 
 def question_of(talk: Talk) -> Question:
     """The next question; results are shortened, the older ones first, until it fits."""
+    most = MAX_PROMPT_TOKENS // 2 if talk.small else MAX_PROMPT_TOKENS
     sizes = [RESULT_TOKENS] * len(talk.found)
     while True:
         question = _question(
             talk, [digest(one.result, size) for one, size in zip(talk.found, sizes, strict=True)]
         )
-        if tokens_of(question) <= MAX_PROMPT_TOKENS:
+        if tokens_of(question) <= most:
             return question
         longest = max(range(len(sizes)), key=lambda i: (sizes[i], -i), default=None)
         if longest is None or sizes[longest] <= LEAST_RESULT_TOKENS:
@@ -92,14 +95,14 @@ def _values(talk: Talk, results: Sequence[str], names: Sequence[str]) -> dict[st
         "now": f"{asked.now:%A %Y-%m-%dT%H:%M:%SZ}",
         "metrics": _metrics(asked),
         "values": _label_values(asked),
-        "turns": [_turn(one) for one in talk.turns[-MAX_TURNS:]],
+        "turns": [_turn(one) for one in talk.turns[-(1 if talk.small else MAX_TURNS) :]],
         "question": _outside(asked.question.text, 1_500),
         "found": [
             {"call": f"{one.name}({_outside(one.arguments, 400)})", "result": result}
             for one, result in zip(talk.found, results, strict=True)
         ],
         "errors": [_outside(one, 300) for one in talk.errors],
-        "tools": model_tools.signatures(names),
+        "tools": names if talk.small else model_tools.signatures(names),
         "may_diagnose": talk.diagnose,
         "wrong": talk.wrong,
     }

@@ -25,12 +25,14 @@ def failure_of(error: BaseException, now: Callable[[], datetime]) -> ModelFailur
 
     if isinstance(error, ModelFailure):
         return error
+    # Where no connection was made nothing was asked, and nothing is paid.
+    sent = not isinstance(error.__cause__ or error, httpx2.ConnectError | httpx2.ConnectTimeout)
     if isinstance(error, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException):
-        return ModelFailure("timeout", sent=True)
+        return ModelFailure("timeout", sent=sent)
     if isinstance(error, openai.APIStatusError):
         return of_status(error.status_code, error.response.headers, error.response.text, now)
     if isinstance(error, openai.APIConnectionError | httpx2.TransportError | ConnectionError):
-        return ModelFailure("unreachable", _cause(error), sent=True)
+        return ModelFailure("unreachable", _cause(error), sent=sent)
     if isinstance(error, openai.APIError):
         return ModelFailure("server_error", "error inside the stream", sent=True)
     return ModelFailure("malformed", type(error).__name__, sent=True)

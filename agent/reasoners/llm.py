@@ -98,7 +98,9 @@ class LlmReasoner:
         """Until there is an analysis: rounds of tools, one shorter try, one repair."""
         name = family_of(talk.investigation)
         for _ in range(MAX_CONVERSATION):
-            offered = self._tools is not None and talk.tools and talk.rounds < MAX_TOOL_ROUNDS
+            # A shorter answer is asked for by a shorter prompt.
+            wanting = talk.tools and talk.rounds < MAX_TOOL_ROUNDS and not talk.brief
+            offered = self._tools is not None and wanting
             extras = Extras(tools=offered, errors=talk.errors, brief=talk.brief)
             reply = await self._ask(talk, name, Analysis, extras)
             if reply is None:
@@ -134,12 +136,11 @@ class LlmReasoner:
         if reply.tools and not reply.text.strip():
             return None
         try:
-            return read(reply.text, shape)
+            return _read_whole(reply, shape)
         except AnswerUnusable as error:
             if talk.notes.repaired:
                 raise
-            again = await self._repair(talk, shape, [str(error)])
-            return read(again.text, shape)
+            return _read_whole(await self._repair(talk, shape, [str(error)]), shape)
 
     async def _repair(self, talk: Talk, shape: type[BaseModel], problems: Sequence[str]) -> Reply:
         talk.notes = talk.notes.model_copy(update={"repaired": True})
@@ -175,7 +176,7 @@ class LlmReasoner:
         """The answer after the repair turn; None where that turn brought nothing."""
         said = [f"{one.sentence[:200]} -- {one.reason[:160]}" for one in problems]
         try:
-            return _with_steps(read((await self._repair(talk, Analysis, said)).text, Analysis))
+            return _with_steps(_read_whole(await self._repair(talk, Analysis, said), Analysis))
         except ReasonerError:
             return None
 
@@ -196,7 +197,7 @@ class LlmReasoner:
             return
         try:
             reply = await self._ask(talk, "alternatives", Alternatives, Extras())
-            found = read(reply.text, Alternatives) if reply is not None else Alternatives(alternatives=())
+            found = _read_whole(reply, Alternatives) if reply is not None else Alternatives(alternatives=())
         except ReasonerError:
             return
         register = _register(talk.investigation)
@@ -211,7 +212,7 @@ class LlmReasoner:
         conclusion = next(one.text for one in investigation.steps if one.name == "root_cause_determination")
         try:
             reply = await self._ask(talk, "summary", Summary, Extras(conclusion=conclusion[:600]))
-            found = read(reply.text, Summary) if reply is not None else None
+            found = _read_whole(reply, Summary) if reply is not None else None
         except ReasonerError as error:
             reason = f"{SUMMARY_FAILED}{error}"
             talk.notes = talk.notes.model_copy(update={"fallback_reason": reason})
@@ -225,6 +226,16 @@ class LlmReasoner:
         for sentence in sentences(done.summary):
             await self._run.emit("token", {"text": f"{sentence} "})
         return talk.notes.into(done)
+
+
+def _read_whole(reply: Reply, shape: type[T]) -> T:
+    """Read an answer; one that was cut off in the middle fails as that, whatever is left of it."""
+    try:
+        return read(reply.text, shape)
+    except AnswerUnusable:
+        if reply.truncated:
+            raise ModelFailure("truncated") from None
+        raise
 
 
 def _register(investigation: Investigation) -> Register:

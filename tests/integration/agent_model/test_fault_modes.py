@@ -53,7 +53,7 @@ STATISTICAL: dict[str, tuple[int, str]] = {
     "503": (3, "HTTP 503"),
     "504": (3, "HTTP 504"),
     "529": (3, "HTTP 529"),
-    "truncated": (3, "not valid JSON"),
+    "truncated": (2, "cut off at its length limit"),
     "bad-json": (2, "JSON"),
     "wrong-schema": (2, "wrong shape"),
     "nan": (2, "not valid JSON"),
@@ -63,7 +63,7 @@ STATISTICAL: dict[str, tuple[int, str]] = {
     "filter": (1, "refused"),
     "tool-loop": (2, "asking for tools"),
     "tool-flood": (3, "asking for tools"),
-    "huge": (3, "JSON"),
+    "huge": (2, "cut off at its length limit"),
     "context": (2, "too long"),
 }
 
@@ -129,6 +129,18 @@ async def test_what_cannot_be_mended_leaves_the_statistical_diagnosis(
     assert seconds < 30
     if behaviour != "429":
         assert len(one.calls.calls) == calls
+
+
+@pytest.mark.parametrize("behaviour", ["truncated", "truncated-once"])
+async def test_an_answer_that_was_cut_off_is_asked_for_once_more_and_by_less(
+    behaviour: str, server: FakeModelServer
+) -> None:
+    sent = len(server.requests)
+    await _run(behaviour, server)
+    first, second = (str(one["messages"]) for one in server.requests[sent : sent + 2])
+    assert len(second) < len(first)
+    assert "one short sentence" in second
+    assert "one short sentence" not in first
 
 
 async def test_redirects_are_not_followed(server: FakeModelServer) -> None:

@@ -115,6 +115,26 @@ def test_whatever_a_model_does_there_is_an_answer_in_time_that_says_why(
         assert "sk-canary" not in said.answer
 
 
+def test_a_prompt_that_is_too_long_is_made_shorter_once(server: FakeModelServer, talk: Talk) -> None:
+    with chat_with(talk, "context", server) as one:
+        thread = one.ask("status?").thread_id
+        one.ask("what happened today?", thread)
+        sent = len(server.requests)
+        said = one.ask(QUESTION, thread)
+        first, second = (str(body["messages"]) for body in server.requests[sent:])
+        assert len(second) < len(first)
+        assert QUESTION in second
+        assert [call.cost_usd for call in one.calls(said.thread_id)] == [0.0, 0.0]
+
+
+def test_a_call_that_reached_nobody_cost_nothing(server: FakeModelServer, talk: Talk) -> None:
+    # Port 9 discards; nobody listens there.
+    with chat_with(talk, "honest", server, base_url="http://127.0.0.1:9/v1") as one:
+        said = one.ask(QUESTION)
+        assert "could not be reached" in one.ended(said.thread_id)["fallback_reason"]
+        assert [call.cost_usd for call in one.calls(said.thread_id)] == [0.0] * 3
+
+
 def test_an_answer_streams_as_tokens_with_what_it_used(talk: Talk) -> None:
     events = talk.stream("what happened today?")
     names = [name for name, _ in events]
