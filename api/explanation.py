@@ -59,6 +59,9 @@ def _value_sentence(anomaly: Anomaly) -> str:
     moved = {"up": "rose", "down": "fell", "both": "moved"}[anomaly.direction]
     to = f" to {anomaly.value:.4g}" if anomaly.value is not None else ""
     low, high = anomaly.expected.low, anomaly.expected.high
+    if low is not None and high is not None and anomaly.value is not None and low <= anomaly.value <= high:
+        inside = f"still within the {low:.4g} to {high:.4g} of single values"
+        return f"The series {moved}{to}, {inside}: its course was unusual, not this value alone."
     if low is not None and high is not None:
         return f"The series {moved}{to}; {low:.4g} to {high:.4g} was expected."
     if low is not None:

@@ -51,6 +51,7 @@ class Accuracy:
     false_alarms: Markup
     false_total: int
     cycle_spark: Markup
+    allowed_s: float
     usage: list[UsageDay]
     budget: float | None
     fallback: str
@@ -76,6 +77,7 @@ def accuracy(door: Doors, window: str) -> Accuracy:
         false_alarms=_per_day([one for one in said if one.verdict == "false_positive"], since, now),
         false_total=sum(one.verdict == "false_positive" for one in said),
         cycle_spark=_cycle_spark(door),
+        allowed_s=door.service.step_s,
         usage=door.stores.usage.by_day(since, now + timedelta(days=1)),
         budget=door.service.budget_left_usd(),
         fallback=_fallback(door, since),

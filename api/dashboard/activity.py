@@ -39,12 +39,26 @@ def activity(
         found += [
             _of_feedback(one) for said in door.stores.feedback.of_many(kind, asked).values() for one in said
         ]
-    found += [
-        Happened(one.detected_at, "detectors", f"{one.id} detected by {one.rule}") for one in anomalies[:5]
-    ]
+    found += _detected(anomalies)
     if diagnosis is not None:
-        found.append(Happened(diagnosis.timestamp, diagnosis.reasoner, f"{diagnosis.id} {diagnosis.status}"))
+        ended = f"diagnosis {diagnosis.id} {diagnosis.status}"
+        found.append(Happened(diagnosis.timestamp, f"{diagnosis.reasoner} reasoner", ended))
     return sorted(found, key=lambda one: one.at, reverse=True)[:_MOST]
+
+
+def _detected(anomalies: Sequence[Anomaly]) -> list[Happened]:
+    """What was found at the same time as one line."""
+    by_time: dict[datetime, list[Anomaly]] = {}
+    for one in anomalies:
+        by_time.setdefault(one.detected_at, []).append(one)
+    return [Happened(at, "detectors", _found_words(together)) for at, together in by_time.items()]
+
+
+def _found_words(together: Sequence[Anomaly]) -> str:
+    if len(together) == 1:
+        return f"found {together[0].id} by rule {together[0].rule}"
+    more = f" and {len(together) - 2} more" if len(together) > 2 else ""
+    return f"found {together[0].id}{',' if more else ' and'} {together[1].id}{more}"
 
 
 def _told(door: Doors, subjects: Sequence[str]) -> list[OutboxMessage]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -88,7 +88,7 @@ def conversation(
         messages=[said_of(door, one, asked[i]) for i, one in enumerate(said)],
         threads=[(one.id, one.title) for one in threads],
         suggestions=_SUGGESTIONS,
-        window=span or f"{fmt.clock(now - timedelta(hours=24), now)} to {fmt.clock(now, now)} UTC",
+        window=span or "the last 24 h",
         model=reasoner_words(door),
     )
 
@@ -98,12 +98,13 @@ def said_of(door: Doors, one: ChatMessage, question: str) -> Said:
     cited = [(str(cite.get("kind")), str(cite.get("id", ""))) for cite in one.citations]
     # Evidence is numbered within a diagnosis: the one that the answer cites beside it.
     diagnosis = next((target for kind, target in cited if kind == "diagnosis"), "")
+    places = {target: _place(kind, target, diagnosis) for kind, target in cited}
     events = _events(door, one)
     return Said(
         n=one.n,
         role=one.role,
-        text=fmt.rich_text(one.text),
-        citations=[(target, _place(kind, target, diagnosis)) for kind, target in cited],
+        text=fmt.rich_text(one.text, places=places),
+        citations=list(places.items()),
         steps=_steps(one, events),
         cost=_cost(events),
         fallback=str(_last(events, "run.finished").get("fallback_reason") or ""),

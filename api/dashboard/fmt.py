@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -14,12 +15,15 @@ from domain.series import SeriesKey
 MISSING = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
 _CURRENCIES = frozenset({"USD", "USDT", "USDC"})
-_NEGATIVE = re.compile(r"(?<!\w)-(?=\$\d)")
+_NEGATIVE = re.compile(r"(?<![\w.\-])-(?=\$?\d)")
+# No line breaks between a sign and its amount.
+_AMOUNT = re.compile(rf"[{MINUS}+]\$\d[\d,.]*")
 _CODE = re.compile(r"`([^`\n]{1,300})`")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
-_CITED = re.compile(r"\bE\d{1,4}\b")
-_BRACKETED = re.compile(r"\[(E\d{1,4}(?:, ?E\d{1,4}){0,20})\]")
-_LIST = re.compile(r"\s*[-*\u2022] (.+)")
+_ID = r"(?:E\d{1,4}|[AID]-\d{1,18})"
+_CITED = re.compile(rf"(?<![\w-]){_ID}\b")
+_BRACKETED = re.compile(rf"\[({_ID}(?:, ?{_ID}){{0,20}})\]")
+_BULLET = re.compile(r"\s*[-*\u2022] (?=.)")
 _UNITS = (
     (1e9, "G"),
     (1e6, "M"),
@@ -140,32 +144,44 @@ def words(identifier: str | None) -> str:
     return (identifier or "").replace("_", " ")
 
 
-def signed(text: str) -> str:
-    """A text of ours with a real minus sign before its amounts of money."""
-    return _NEGATIVE.sub(MINUS, text)
+def signed(text: str) -> Markup:
+    """A text, escaped, with a real minus sign before its negative numbers and its amounts in one piece."""
+    safe = str(escape(_NEGATIVE.sub(MINUS, text)))
+    return Markup(_AMOUNT.sub(r'<span class="nowrap">\g<0></span>', safe))  # noqa: S704 - escaped above
 
 
-def rich_text(text: str, evidence_ids: Iterable[str] = ()) -> Markup:
-    """Text with bold, code, lists and links to its own evidence; everything else is escaped first."""
-    known = set(evidence_ids)
+def rich_text(text: str, evidence_ids: Iterable[str] = (), places: Mapping[str, str] | None = None) -> Markup:
+    """Text with bold, code, lists and links to its own evidence; everything else is escaped first.
+
+    Args:
+        text: what was written, by whomever.
+        evidence_ids: evidence on the same page.
+        places: further ids with the addresses that they lead to.
+    """
+    known = {**{one: f"#{one}" for one in evidence_ids}, **(places or {})}
     blocks: list[str] = []
     for block in re.split(r"\n\s*\n", text.strip()):
-        lines = block.splitlines()
-        items = [_LIST.fullmatch(line) for line in lines]
-        if lines and all(items):
-            rows = "".join(f"<li>{_inline(item[1], known)}</li>" for item in items if item)
-            blocks.append(f"<ul>{rows}</ul>")
-        elif lines:
-            blocks.append("<p>" + "<br>".join(_inline(line, known) for line in lines) + "</p>")
+        for listed, lines in groupby(block.splitlines(), lambda line: bool(_BULLET.match(line))):
+            if listed:
+                rows = [f"<li>{_inline(_BULLET.sub('', line), known)}</li>" for line in lines]
+                blocks.append(f"<ul>{''.join(rows)}</ul>")
+            else:
+                blocks.append("<p>" + "<br>".join(_inline(line, known) for line in lines) + "</p>")
     return Markup("".join(blocks))  # noqa: S704 - every piece of foreign text went through escape()
 
 
-def _inline(text: str, known: set[str]) -> str:
-    safe = str(escape(signed(text)))
+def _inline(text: str, known: Mapping[str, str]) -> str:
+    safe = str(signed(text))
     safe = _CODE.sub(r"<code>\1</code>", safe)
     safe = _BOLD.sub(r"<strong>\1</strong>", safe)
-    safe = _BRACKETED.sub(lambda m: m[1] if known.issuperset(_CITED.findall(m[1])) else m[0], safe)
-    return _CITED.sub(lambda m: f'<a class="chip" href="#{m[0]}">{m[0]}</a>' if m[0] in known else m[0], safe)
+    safe = _BRACKETED.sub(lambda m: m[1] if set(known).issuperset(_CITED.findall(m[1])) else m[0], safe)
+    return _CITED.sub(lambda m: _chip(m[0], known), safe)
+
+
+def _chip(cited: str, known: Mapping[str, str]) -> str:
+    if cited not in known:
+        return cited
+    return f'<a class="chip" href="{escape(known[cited])}">{cited}</a>'
 
 
 def series_name(name: str) -> str:

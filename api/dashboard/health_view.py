@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from api.alert_port import DeliveryState, ReceiverState
 from api.dashboard import fmt
@@ -139,10 +139,12 @@ def source_rows(door: Doors, now: datetime) -> list[SourceRow]:
     """Each source with its state, the troubled ones first."""
     troubled = {"failed": 0, "stale": 1, "warming_up": 2, "ok": 3}
     found = sorted(door.service.sources(), key=lambda one: (troubled[one.status], one.name))
-    return [_source(one, now) for one in found]
+    last = next(iter(door.stores.cycles.list(limit=1).items), None)
+    planned = last.scheduled_for + timedelta(seconds=door.service.step_s) if last else None
+    return [_source(one, now, planned) for one in found]
 
 
-def _source(one: SourceHealth, now: datetime) -> SourceRow:
+def _source(one: SourceHealth, now: datetime, planned: datetime | None) -> SourceRow:
     return SourceRow(
         name=one.name,
         kind=fmt.words(one.kind),
@@ -151,7 +153,7 @@ def _source(one: SourceHealth, now: datetime) -> SourceRow:
         lag=fmt.MISSING if one.lag_seconds is None else f"{one.lag_seconds:,.0f} s",
         rows=one.samples + one.events,
         error=one.last_error or "",
-        next_try=fmt.clock(one.next_try_at, now) if one.next_try_at else fmt.MISSING,
+        next_try=fmt.clock(one.next_try_at or planned, now),
     )
 
 

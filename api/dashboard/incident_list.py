@@ -13,7 +13,7 @@ from api.dashboard.anomaly_view import stale_words
 from api.dashboard.desk_time import desk_time
 from api.dashboard.similar import Judged, Likeness
 from api.dashboard.svg import sparkline
-from api.dashboard.views import cause_words, confidence_words
+from api.dashboard.views import cause_words, confidence_words, effect_of
 from api.doors import Doors
 from db.records import AuditEntry
 from domain.anomaly import SEVERITIES, Anomaly
@@ -128,7 +128,7 @@ def row_of(door: Doors, incident: Incident, known: Known, held: Window, now: dat
         others=_others(incident),
         spark=_spark(held, lead, now) if lead else Markup(""),
         impact=fmt.money(incident.impact),
-        sigma=fmt.sigma(_effect(lead, diagnosis)),
+        sigma=fmt.sigma(effect_of(lead, diagnosis)),
         began=incident.started_at,
         age=fmt.duration((incident.ended_at or now) - incident.started_at),
         cause=cause_words(diagnosis),
@@ -146,19 +146,6 @@ def _others(incident: Incident) -> int:
     """How many other series moved: as its title says, which counts series and not anomalies."""
     told = _AND_MORE.search(incident.title)
     return int(told[1]) if told else 0
-
-
-def _effect(lead: Anomaly | None, diagnosis: Diagnosis | None) -> float | None:
-    """How far the leading series moved: as the diagnosis says, else as its detector did."""
-    if lead is None:
-        return None
-    facts = diagnosis.evidence if diagnosis is not None else ()
-    told = (
-        one.effect_size
-        for one in facts
-        if one.kind == "shift" and one.series[:1] == lead.affected_metrics[:1]
-    )
-    return next((effect for effect in told if effect is not None), lead.z_score)
 
 
 def _state_words(door: Doors, incident: Incident, changes: Sequence[AuditEntry], now: datetime) -> str:

@@ -17,6 +17,8 @@ _MAX_CELLS = 4_000_000
 _BAND_DAYS = 7
 _MIN_BAND_DAYS = 3
 _BAND_WIDTH = 4.0 * 1.4826
+# The lower and the upper edge of a band, shape (n,) each, NaN where unknown.
+Edges = tuple[FloatArray | None, FloatArray | None]
 
 
 def lane(
@@ -35,9 +37,7 @@ def lane(
     n = max(1, int((window[1] - start) / timedelta(seconds=step)))
     values = cells(stores, series, start, step, n)
     own = [one for one in anomalies if name in one.affected_metrics]
-    low, high = _band(own, start, step, values)
-    if low is None:
-        low, high = usual(stores, series, start, step, n)
+    low, high = _expected(usual(stores, series, start, step, n), _band(own, start, step, values))
     end = start + timedelta(seconds=step * n)
     return Lane(
         title=name,
@@ -68,9 +68,7 @@ def cells(stores: Stores, series: Series, start: datetime, step: int, n: int) ->
     return np.where(rise < 0, grid[1:], rise)
 
 
-def usual(
-    stores: Stores, series: Series, start: datetime, step: int, n: int
-) -> tuple[FloatArray | None, FloatArray | None]:
+def usual(stores: Stores, series: Series, start: datetime, step: int, n: int) -> Edges:
     """The range of the same time of day over the seven days before; (None, None) with less than three days.
 
     Returns:
@@ -112,15 +110,26 @@ def _step(series: Series, window: tuple[datetime, datetime]) -> int:
     return series.step_s * factor
 
 
-def _band(
-    anomalies: Sequence[Anomaly], start: datetime, step: int, values: FloatArray
-) -> tuple[FloatArray | None, FloatArray | None]:
+def _expected(usual_band: Edges, told: Edges) -> Edges:
+    """One band for the whole window: what is usual at this time of day, else what the detector expected.
+
+    A detector learns while an anomaly lasts; a band that follows the loss would make it look expected.
+    """
+    (low, high), (told_low, told_high) = usual_band, told
+    if low is None or high is None or told_low is None or told_high is None:
+        return (told_low, told_high) if low is None else (low, high)
+    known = np.isfinite(low) & np.isfinite(high)
+    return np.where(known, low, told_low), np.where(known, high, told_high)
+
+
+def _band(anomalies: Sequence[Anomaly], start: datetime, step: int, values: FloatArray) -> Edges:
     """What was expected while a series was anomalous; an open side is drawn to the edge of the data."""
     finite = values[np.isfinite(values)]
     if not len(finite) or all(one.expected.low is None and one.expected.high is None for one in anomalies):
         return None, None
     low, high = np.full(len(values), np.nan), np.full(len(values), np.nan)
-    for one in anomalies:
+    # Where several overlap the first one stands: what came later has learned from it.
+    for one in sorted(anomalies, key=lambda one: one.timestamp, reverse=True):
         if one.expected.low is None and one.expected.high is None:
             continue
         first = max(0, int((one.timestamp - start).total_seconds() // step))

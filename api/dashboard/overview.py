@@ -9,13 +9,16 @@ from urllib.parse import urlencode
 import numpy as np
 from markupsafe import Markup
 
+from api.auth import Caller
 from api.dashboard import fmt
 from api.dashboard.explore import held_window
 from api.dashboard.incident_list import Known, Row, Sort, ordered, row_of
 from api.dashboard.svg import sparkline
+from api.dashboard.views import IncidentView, incident_view
 from api.doors import Doors
 from domain.anomaly import SEVERITIES
 from domain.cycle import Cycle
+from domain.errors import InvalidInput, NotFound
 from domain.incident import Incident, IncidentStatus
 from domain.money import Impact, losses_and_gains
 from domain.series import Window
@@ -66,6 +69,7 @@ class Strip:
     pnl_words: str
     by_severity: list[tuple[str, int]]
     votes: Markup
+    votes_words: str
     next_cycle: str
 
 
@@ -79,6 +83,8 @@ class Overview:
     since: datetime | None
     rows: list[Row]
     older: str | None
+    preview: IncidentView | None
+    previewed: str
     sources: list[str]
     empty_reason: str
     strip: Strip
@@ -89,8 +95,11 @@ class Overview:
     reasoner: str
 
 
-def overview(door: Doors, choice: Choice) -> Overview:
-    """The list of incidents under one sentence that says whether anything is wrong."""
+def overview(door: Doors, choice: Choice, caller: Caller, selected: str = "") -> Overview:
+    """The list of incidents under one sentence that says whether anything is wrong.
+
+    Beside it stands what is known of the selected incident, of the first one where none is selected.
+    """
     open_ones = door.stores.incidents.open()
     now, held = door.service.now(), held_window(door)
     asked, cursor = _asked(door, choice, open_ones)
@@ -99,6 +108,7 @@ def overview(door: Doors, choice: Choice) -> Overview:
     paged = choice.state in {"open", "acknowledged"}
     shown = fits[choice.page * PAGE : (choice.page + 1) * PAGE] if paged else fits
     cycles = door.stores.cycles.list(limit=40).items
+    previewed = selected or (shown[0].id if shown else "")
     return Overview(
         choice=choice,
         open=len(open_ones),
@@ -108,6 +118,8 @@ def overview(door: Doors, choice: Choice) -> Overview:
         since=min((one.started_at for one in open_ones), default=None),
         rows=[row_of(door, one, known, held, now) for one in shown],
         older=_older(choice, cursor, more=paged and len(fits) > (choice.page + 1) * PAGE),
+        preview=_preview(door, caller, previewed),
+        previewed=previewed,
         sources=sorted({name for lead in known.leads.values() for name in lead.data_sources}),
         empty_reason=_empty_reason(door, held),
         strip=_strip(door, held, open_ones, cycles, now),
@@ -129,6 +141,13 @@ def _asked(
         return [one for one in open_ones if one.status == "acknowledged"], None
     page = door.stores.incidents.list(_STATUSES[choice.state], limit=PAGE, cursor=choice.cursor)
     return page.items, page.next_cursor
+
+
+def _preview(door: Doors, caller: Caller, incident_id: str) -> IncidentView | None:
+    try:
+        return incident_view(door, incident_id, caller, lanes=2) if incident_id else None
+    except (InvalidInput, NotFound):
+        return None
 
 
 def _older(choice: Choice, cursor: str | None, *, more: bool) -> str | None:
@@ -182,6 +201,7 @@ def _strip(
         pnl_words=fmt.amount(float(gains[-1]), unit or "USD") if len(gains) else fmt.MISSING,
         by_severity=[(name, sum(one.severity == name for one in open_ones)) for name in reversed(SEVERITIES)],
         votes=sparkline(np.array([float(one.anomalies) for one in reversed(cycles)])),
+        votes_words=str(cycles[0].anomalies) if cycles else fmt.MISSING,
         next_cycle=_next_cycle(cycles, door.service.step_s, now),
     )
 

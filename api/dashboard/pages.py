@@ -56,7 +56,9 @@ def the_overview(
 ) -> Response:
     """Is anything wrong now, how much does it cost, is somebody on it?"""
     choice = overview.Choice(**chosen.model_dump(exclude={"sel"}))
-    return page(door, caller, "overview.html", overview.overview(door, choice), saved=saved)
+    return page(
+        door, caller, "overview.html", overview.overview(door, choice, caller, chosen.sel), saved=saved
+    )
 
 
 @router.get("/incidents/{incident_id}")

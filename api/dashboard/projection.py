@@ -36,6 +36,7 @@ class Projection:
     t2: Markup
     spe: Markup
     outside: int
+    strange: int
     points: int
     series: int
     chosen: datetime | None
@@ -69,6 +70,7 @@ def projection(door: Doors, at: int | None) -> Projection | None:
         t2=_statistic(seen, found.t2, found.t2_limit, "distance within the usual directions (T²)"),
         spe=_statistic(seen, found.spe, found.spe_limit, "distance off the usual directions (SPE)"),
         outside=int(_is_outside(found).sum()),
+        strange=int((found.spe > found.spe_limit).sum()),
         points=seen.n_steps,
         series=len(rows),
         chosen=None if chosen is None else seen.time_at(chosen),
@@ -143,7 +145,8 @@ def _scatter(seen: Window, found: Fit, chosen: int | None) -> Markup:
     points = found.scores[:, :2] if found.scores.shape[1] > 1 else np.pad(found.scores, ((0, 0), (0, 1)))
     reach = max(_RADIUS_99 * 1.15, float(np.quantile(np.abs(points), 0.995)) * 1.1)
     scale = _SIZE / 2 / reach
-    xy = np.clip(points, -reach, reach) * np.array([scale, -scale]) + _SIZE / 2
+    edge = reach - 6 / scale
+    xy = np.clip(points, -edge, edge) * np.array([scale, -scale]) + _SIZE / 2
     outside = _is_outside(found)
     dots = "".join(_dot(seen, i, xy[i], bool(outside[i]), i == chosen) for i in range(len(xy)))
     first = max(0, len(xy) - _TRAIL_S // seen.step_s)

@@ -19,15 +19,21 @@ from domain.diagnosis import Diagnosis, Hypothesis
 from domain.errors import NotFound
 from domain.incident import Incident, lead_anomaly
 
+# A rival that is less likely stands on the diagnosis only.
+_WORTH_SAYING = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
     incident: Incident
+    now: datetime
     lead: Anomaly | None
+    effect: float | None
     anomalies: list[Anomaly]
     diagnosis: Diagnosis | None
     cause: str
     confidence: str
+    rivals: list[Hypothesis]
     lanes: list[Picture]
     window: tuple[int, int]
     editable: bool
@@ -84,11 +90,16 @@ def incident_view(door: Doors, incident_id: str, caller: Caller, lanes: int = 6)
     names = list(dict.fromkeys(one.affected_metrics[0] for one in [*first, *worst]))
     return IncidentView(
         incident,
+        door.service.now(),
         first[0] if first else None,
+        effect_of(first[0] if first else None, diagnosis),
         anomalies,
         diagnosis,
         cause_words(diagnosis),
         confidence_words(diagnosis),
+        [one for one in diagnosis.alternative_hypotheses if one.confidence >= _WORTH_SAYING][:2]
+        if diagnosis
+        else [],
         pictures(door, names[:lanes], window, anomalies),
         seconds(window),
         caller.role in OPERATE,
@@ -206,6 +217,19 @@ def diagnosis_of(door: Doors, incident: Incident) -> Diagnosis | None:
         return door.stores.diagnoses.get(incident.diagnosis_id)
     except NotFound:
         return None
+
+
+def effect_of(lead: Anomaly | None, diagnosis: Diagnosis | None) -> float | None:
+    """How far the leading series moved: as the diagnosis says, else as its detector did."""
+    if lead is None:
+        return None
+    facts = diagnosis.evidence if diagnosis is not None else ()
+    told = (
+        one.effect_size
+        for one in facts
+        if one.kind == "shift" and one.series[:1] == lead.affected_metrics[:1]
+    )
+    return next((effect for effect in told if effect is not None), lead.z_score)
 
 
 def cause_words(diagnosis: Diagnosis | None) -> str:

@@ -2,7 +2,8 @@
 
 from api_desk import NOW, anomaly, finished
 
-from api.dashboard.incident_list import _effect, _others, ordered
+from api.dashboard.incident_list import _others, ordered
+from api.dashboard.views import effect_of
 from domain.diagnosis import Diagnosis
 from domain.evidence import Evidence, TimeWindow
 from domain.incident import Incident
@@ -40,6 +41,6 @@ def test_a_row_counts_series_as_its_title_does_and_takes_its_sigma_from_the_diag
         effect_size=-7.5,
         window=TimeWindow(start=NOW, end=NOW),
     )
-    assert _effect(lead, told.model_copy(update={"evidence": (fact,)})) == -7.5
-    assert _effect(lead, None) == lead.z_score
-    assert _effect(None, None) is None
+    assert effect_of(lead, told.model_copy(update={"evidence": (fact,)})) == -7.5
+    assert effect_of(lead, None) == lead.z_score
+    assert effect_of(None, None) is None

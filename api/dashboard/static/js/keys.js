@@ -20,11 +20,8 @@ function subject() {
   return (row ?? byId("main"))?.dataset ?? {};
 }
 
-/**
- * Mark the selected row and show its preview.
- * @param {Event} [event]
- */
-async function reflect(event) {
+/** Mark the selected row and show its preview, or that of the first one. */
+async function reflect() {
   const id = selected();
   for (const row of rows()) {
     const on = row.dataset.row === id;
@@ -35,11 +32,11 @@ async function reflect(event) {
     if (on) row.scrollIntoView({ block: "nearest" });
   }
   const pane = byId("preview");
-  if (!pane || (pane.dataset.of === (id ?? "") && event?.type !== "refreshed")) return;
-  pane.dataset.of = id ?? "";
-  if (!id) return pane.replaceChildren();
-  const fresh = await page(`/fragments/incidents/${encodeURIComponent(id)}`);
-  if (fresh && pane.dataset.of === id) pane.replaceChildren(...fresh.body.children);
+  const shown = id ?? rows()[0]?.dataset.row ?? "";
+  if (!pane || pane.dataset.of === shown) return;
+  pane.dataset.of = shown;
+  const fresh = await page(`/fragments/incidents/${encodeURIComponent(shown)}`);
+  if (fresh && pane.dataset.of === shown) pane.replaceChildren(...fresh.body.children);
 }
 
 /** @param {number} step */
