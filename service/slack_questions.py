@@ -69,15 +69,17 @@ class Questions:
                 return self._status()
             case "incidents":
                 return self._incidents()
-            case "ask" if rest.strip():
-                caller = people.caller(said.user)
-                thread = self._thread_of(said) or self._begin(said, None)
-                answer = self._answer(rest.strip(), thread, caller, delivery)
-                return answer_message(answer, self.dashboard_url)
             case "diagnose" if rest.strip():
                 return self._diagnose(rest.strip(), people.operator(said.user), delivery)
+            case "ask" | "diagnose" | "help":
+                question = rest.strip() if word.lower() == "ask" else ""
             case _:
-                return help_message()
+                question = said.text if rest.strip() else ""
+        if not question:
+            return help_message()
+        thread = self._thread_of(said) or self._begin(said, None)
+        answer = self._answer(question, thread, people.caller(said.user), delivery)
+        return answer_message(answer, self.dashboard_url)
 
     def _owner(self, said: Said) -> str:
         """Who owns the product's thread: the thread in Slack, or one person's commands in a channel."""

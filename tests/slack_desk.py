@@ -77,6 +77,12 @@ class SlackDesk:
         assert found, f"the message has no {action}"
         return dict(found[0])
 
+    def judged(self, action: str) -> dict[str, Any]:
+        """A button that judges the diagnosis, once the message shows the newest one."""
+        newest = self.incident()["diagnosis_id"]
+        eventually(lambda: self.element(action)["value"] == newest, 20, "the message is behind")
+        return self.element(action)
+
     def incident(self) -> dict[str, Any]:
         """The incident, over REST."""
         items = self.process.get("/api/v1/incidents")["items"]

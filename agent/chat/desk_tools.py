@@ -9,9 +9,10 @@ from agent.chat.data import DeskData
 from agent.chat.tools import SeriesTools, check_span
 from domain.anomaly import Anomaly, Severity, severity_rank
 from domain.diagnosis import Diagnosis, DiagnosisRequest
-from domain.errors import Forbidden, NotFound
+from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.evidence import Evidence
 from domain.incident import Incident
+from domain.series import metric_of
 
 _PAST = timedelta(days=365)
 
@@ -186,6 +187,7 @@ class Tools(SeriesTools):
             raise Forbidden("starting a diagnosis takes the role operator")
         anomaly = self._data.anomaly(anomaly_id) if anomaly_id else None
         check_span(start, end)
+        self._check_metrics(metrics)
         request = DiagnosisRequest(
             anomaly_id=anomaly_id,
             incident_id=anomaly.incident_id if anomaly else None,
@@ -196,6 +198,13 @@ class Tools(SeriesTools):
         )
         begun = self._data.diagnose(request)
         return results.StartedDiagnosis(diagnosis_id=begun.id, status=begun.status)
+
+    def _check_metrics(self, names: Sequence[str]) -> None:
+        """Whoever asks by program learns of a wrong name at once, not from an empty investigation."""
+        known = {one.key.metric for one in self._data.series()}
+        for name in names:
+            if metric_of(name) not in known:
+                raise InvalidInput("metrics", f"no series is called {name[:100]!r}")
 
     def _is_about(self, incident: Incident, names: Sequence[str]) -> bool:
         members = self._data.anomalies_of(incident.id)

@@ -48,6 +48,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\b(?:seen|had|see) (?:this|it|that|such|something like)\b.*\b(?:before|already|earlier)\b",
         r"\bsimilar\b|\bpast (?:incidents?|cases?)\b.*\blike\b|\brecurr\w*",
         r"\blast time (?:this|it|that)\b|\blike this before\b",
+        r"\b(?:same|like|as) (?:as |the )*last time\b",
         r"\bhow often (?:has|does|did) (?:this|it|that)\b",
     ),
     "actions": (
@@ -137,6 +138,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
             r"|cases?)\b"
         ),
         r"^\W*(?:\w+ ){0,2}(?:incidents?|problems?|issues?|outages?|troubles?|cases?)\W*$",
+        r"\b(?:what|anything|something|all)(?:'s| is)? open\b",
         r"\b(?:incidents?|problems?|issues?|outages?|troubles?|cases?)\b.*\b(?:open|had|seen|there)\b",
     ),
     "what_happened": (

@@ -12,6 +12,7 @@ MAX_FALLBACK = 1_500
 MAX_LINE = 1_200
 MAX_LINES = 60
 _CHIP = re.compile(r"\[([AID])-([0-9]{1,12})\]")
+_NUMBERED = re.compile(r"[0-9]{1,2}\. ")
 _PAGES = {"A": "anomalies", "I": "incidents", "D": "diagnoses"}
 HELP = """\
 *Ask about the desk*
@@ -23,7 +24,7 @@ Mention me, or reply in the thread of an incident: why did it happen? since when
 `/analyst incidents` what is open now
 `/analyst ask TEXT` a question, answered to you alone
 `/analyst diagnose METRIC` investigate the last hour of a metric
-`/analyst help` this text"""
+`/analyst help` this text; any other words are taken as a question"""
 
 
 def said(text: str) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _line(line: str, dashboard_url: str) -> str:
     body = line.removeprefix("- ").replace("**", "").replace("`", "")
     shown = mrkdwn(body, MAX_LINE)
     linked = _CHIP.sub(lambda found: _linked(found[1], found[2], dashboard_url), shown)
-    return f"• {linked}" if bullet else linked
+    return f"• {linked}" if bullet and not _NUMBERED.match(body) else linked
 
 
 def _linked(kind: str, number: str, dashboard_url: str) -> str:

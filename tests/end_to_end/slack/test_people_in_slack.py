@@ -120,7 +120,7 @@ def test_diagnose_again_makes_one_new_diagnosis_however_often_it_is_delivered(de
 
 
 def test_correct_is_feedback_and_stands_in_the_message_once(desk: SlackDesk) -> None:
-    button = desk.element("diagnosis.correct")
+    button = desk.judged("diagnosis.correct")
     before = desk.process.get("/api/v1/performance")
     for _ in range(2):
         desk.press(button)
@@ -130,7 +130,7 @@ def test_correct_is_feedback_and_stands_in_the_message_once(desk: SlackDesk) -> 
 
 
 def test_wrong_asks_what_it_was_from_the_closed_list(desk: SlackDesk) -> None:
-    button = desk.element("diagnosis.wrong")
+    button = desk.judged("diagnosis.wrong")
     desk.press(button)
     eventually(lambda: desk.slack.windows, 10, "no window")
     view = desk.slack.windows[-1]
@@ -146,7 +146,7 @@ def test_wrong_asks_what_it_was_from_the_closed_list(desk: SlackDesk) -> None:
 
 
 def test_a_window_that_slack_no_longer_opens_is_said(desk: SlackDesk) -> None:
-    desk.press(desk.element("diagnosis.wrong"), trigger_id="expired")
+    desk.press(desk.judged("diagnosis.wrong"), trigger_id="expired")
     eventually(lambda: desk.slack.whispers, 10)
     assert "press the button again" in text_of(desk.slack.whispers[-1])
 
@@ -219,6 +219,7 @@ def test_what_people_write_is_text_and_never_markup_or_an_instruction(desk: Slac
         ("incidents", "|I-"),
         ("ask why did pnl drop?", "bybit"),
         ("ask", "/analyst ask TEXT"),
+        ("why did pnl drop?", "bybit"),
         ("diagnose order_ack_latency_ms", "D-"),
         ("diagnose no_such_metric", "no series is called no_such_metric"),
     ],

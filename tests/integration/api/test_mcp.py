@@ -138,6 +138,8 @@ async def test_an_operator_starts_a_diagnosis_and_a_viewer_does_not(desk: Desk) 
     assert len(desk.service.diagnosed) == before
     async with connected(desk, "operator") as operator:
         begun = plain(await operator.call_tool("start_diagnosis", wanted))
+        unknown = await operator.call_tool("start_diagnosis", {**wanted, "metrics": [PNL, "no_such"]})
+    assert "no series is called 'no_such'" in unknown.content[0].text  # type: ignore[union-attr]
     assert begun["diagnosis_id"].startswith("D-")
     assert len(desk.service.diagnosed) == before + 1
     (entry,) = desk.stores.audit.list(subject=begun["diagnosis_id"]).items
