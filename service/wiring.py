@@ -123,11 +123,7 @@ def build_service(
     stores = ground.stores
     rules = Rules(stores, settings, ground.windows)
     rules.seed()
-    stories = Storyteller(
-        stores.incidents, stores.anomalies, stores.diagnoses, stores.feedback, ground.windows
-    )
-    alerting = Alerting(settings.alerts, stores.outbox, stories, clock)
-    alerting.escalated = lambda incident_id: ground.live.publish("incident.updated", {"id": incident_id})
+    alerting = _alerting(ground)
     cases = build_cases(settings, stores, ground.windows, clock)
     investigations = _investigations(ground, alerting, cases)
     sources = _sources(ground)
@@ -171,6 +167,16 @@ def _ground(settings: Settings, clock: Clock, speed: float) -> _Ground:
     )
     owner = f"{socket.gethostname()}:{os.getpid()}"
     return _Ground(settings, database, stores, windows, LiveFeed(), clock, speed, owner)
+
+
+def _alerting(ground: _Ground) -> Alerting:
+    stores = ground.stores
+    stories = Storyteller(
+        stores.incidents, stores.anomalies, stores.diagnoses, stores.feedback, ground.windows
+    )
+    alerting = Alerting(ground.settings.alerts, stores.outbox, stories, ground.clock)
+    alerting.escalated = lambda incident_id: ground.live.publish("incident.updated", {"id": incident_id})
+    return alerting
 
 
 def _investigations(ground: _Ground, alerting: Alerting, cases: CaseBuilder) -> Investigations:
