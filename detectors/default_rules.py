@@ -54,8 +54,6 @@ _SYSTEM: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
 )
 _METHODS: tuple[tuple[str, str, Method, AnomalyType, Direction], ...] = (
     ("silent-series", "*", "stale", "stale_feed", "both"),
-    ("frozen-price", "*price*", "frozen", "stale_feed", "both"),
-    ("frozen-heartbeat", "*heartbeat*", "frozen", "silent_strategy", "both"),
     ("level-shift", "*", "changepoint", "level_shift", "both"),
     ("anything-else", "*", "combined", "level_shift", "both"),
     ("joint", "*", "pca", "multivariate", "both"),
@@ -67,6 +65,13 @@ _VITAL: tuple[tuple[str, str, AnomalyType], ...] = (
     ("stale-orders", "orders*", "silent_strategy"),
     ("stale-heartbeat", "*heartbeat*", "silent_strategy"),
 )
+# What repeats itself although it used to move: its law is known, so two repeats are enough where one is rare.
+_STILL: tuple[tuple[str, str, AnomalyType], ...] = (
+    ("frozen-price", "*price*", "stale_feed"),
+    ("frozen-heartbeat", "*heartbeat*", "silent_strategy"),
+    ("no-orders", "orders*", "silent_strategy"),
+)
+_STILLNESS = SeverityThresholds(low=5, medium=5, high=9, critical=18)
 _SILENCE = SeverityThresholds(low=3, medium=3, high=6, critical=12)
 # How grave a new or bursting log template is: 1 quiet or a warning, 2 an error, 3 critical, 0 not any more.
 _LINES: tuple[Rule, ...] = (
@@ -78,15 +83,6 @@ _LINES: tuple[Rule, ...] = (
         direction="up",
         anomaly_type="log_novelty",
         severity_thresholds=SeverityThresholds(low=1, medium=2, high=3, critical=4),
-    ),
-    # A count of nothing that repeats is surprising sooner than any statistic of its size.
-    Rule(
-        name="no-orders",
-        metric="orders*",
-        method="frozen",
-        threshold=5.0,
-        anomaly_type="silent_strategy",
-        severity_thresholds=SeverityThresholds(low=5, medium=5, high=9, critical=18),
     ),
     # A template that does not come again is no silence.
     Rule(
@@ -120,4 +116,15 @@ def default_rules() -> tuple[Rule, ...]:
         )
         for name, metric, kind in _VITAL
     ]
-    return (*combined, *vital, *others, *_LINES)
+    still = [
+        Rule(
+            name=name,
+            metric=metric,
+            method="frozen",
+            threshold=5.0,
+            anomaly_type=kind,
+            severity_thresholds=_STILLNESS,
+        )
+        for name, metric, kind in _STILL
+    ]
+    return (*combined, *vital, *still, *others, *_LINES)

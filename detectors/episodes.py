@@ -57,6 +57,12 @@ class Episode:
     level: Level | None = None
     reason: EndReason | None = None
 
+    def copy(self) -> "Episode":
+        """An independent copy; findings never change."""
+        twin = copy.copy(self)
+        twin.level = copy.copy(self.level)
+        return twin
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -83,6 +89,15 @@ class Episodes:
     latest: dict[int, Episode] = field(default_factory=dict)
     replaced: list[tuple[int, Episode]] = field(default_factory=list)
     unconfirmed: dict[int, Episode] = field(default_factory=dict)
+
+    def copy(self) -> "Episodes":
+        """An independent copy."""
+        return Episodes(
+            self.patience,
+            {row: one.copy() for row, one in self.latest.items()},
+            [(row, one.copy()) for row, one in self.replaced],
+            {row: one.copy() for row, one in self.unconfirmed.items()},
+        )
 
     def open_rows(self) -> list[int]:
         """Rows with an open episode."""
@@ -137,8 +152,7 @@ class Episodes:
                 they end where judging again does not find them.
         """
         for row in later.open_rows():
-            mine, told = self.latest.get(row), copy.copy(later.latest[row])
-            told.level = copy.copy(told.level)
+            mine, told = self.latest.get(row), later.latest[row].copy()
             if mine is not None and mine.ended is None and told.onset <= mine.last:
                 mine.onset = told.onset
             elif keep:

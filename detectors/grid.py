@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.budget import discoveries
 from detectors.group_watch import GroupWatch
+from detectors.lateness import REACH, Lateness
 from detectors.monitor import Monitor
 from detectors.scene import RowArray, Scene
 from detectors.seasonal import Calendar
@@ -57,6 +58,7 @@ class Grid:
         state: the newest state.
         series: known series in the order of the state's rows.
         absences: stretches of time in which nobody collected.
+        lateness: how far behind each series usually is.
     """
 
     step_s: int
@@ -65,6 +67,7 @@ class Grid:
     state: State
     series: list[Series] = field(default_factory=list)
     absences: Sequence[Absence] = ()
+    lateness: Lateness = field(default_factory=Lateness)
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
@@ -114,10 +117,14 @@ class Grid:
 
     def run(self, window: Window, where: RowArray, start: int, first_new: int) -> None:
         """Judge the columns from `start` on; only those from `first_new` on may raise level shifts."""
+        self.lateness.grow(len(self.series))
         for t in range(start, window.n_steps):
             self._column(window, where, t, live=t >= first_new)
             self.state.until = window.time_at(t + 1)
             self._remember(window, t)
+        if window.n_steps:
+            newest = window.values[np.maximum(where, 0), -REACH:]
+            self.lateness.look(np.where(where[:, None] >= 0, newest, np.nan), self._ordinal(window.end) - 1)
 
     def _column(self, window: Window, where: RowArray, t: int, *, live: bool) -> None:
         values = np.where(where >= 0, window.values[np.maximum(where, 0), t], np.nan)
@@ -125,13 +132,16 @@ class Grid:
         moment = self.calendar.moment(at)
         monitor = self.state.monitor
         column = monitor.step(values, moment)
-        ordinal = to_microseconds(at) // (self.step_s * 1_000_000)
+        ordinal = self._ordinal(at)
         bound = discoveries(
             p_value(column.surprise)[np.isfinite(column.surprise)], self.settings.false_discovery_rate
         )
         season = monitor.expected(moment)
         away = any(start <= at and window.time_at(t + 1) <= end for start, end in self.absences)
-        scene = Scene(window, t, where, values, column, monitor, moment, ordinal, season, bound, live, away)
+        late = self.lateness.usual
+        scene = Scene(
+            window, t, where, values, column, monitor, moment, ordinal, season, bound, late, live, away
+        )
         for watch in self.state.watches:
             if watch.rule.name in self.failures:
                 continue
@@ -142,7 +152,7 @@ class Grid:
 
     def _remember(self, window: Window, t: int) -> None:
         until = window.time_at(t + 1)
-        ordinal = to_microseconds(until) // (self.step_s * 1_000_000)
+        ordinal = self._ordinal(until)
         if ordinal % SNAPSHOT_CELLS:
             return
         old = window.time_at(t + 1 - OLD_CELLS)
@@ -155,6 +165,9 @@ class Grid:
             one for one in self.snapshots[:-RECENT_SNAPSHOTS] if one.until is not None and one.until > old
         ]
         self.snapshots = [*aged[-1:], *waiting[:1], *recent]
+
+    def _ordinal(self, at: datetime) -> int:
+        return to_microseconds(at) // (self.step_s * 1_000_000)
 
     def rewind(self, instant: datetime) -> None:
         """Go back to the newest snapshot that has not seen anything at or after an instant."""

@@ -75,7 +75,7 @@ class GroupWatch:
         twin._models = dict(self._models)  # noqa: SLF001
         twin._tail = copy.deepcopy(self._tail)  # noqa: SLF001
         twin._budget = self._budget.copy()  # noqa: SLF001
-        twin.episodes = copy.deepcopy(self.episodes)
+        twin.episodes = self.episodes.copy()
         return twin
 
     def observe(self, scene: Scene) -> None:

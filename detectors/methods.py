@@ -10,6 +10,7 @@ from detectors import isolation_forest
 from detectors.changepoint import best_splits, confirmed, shift_z
 from detectors.frozen import frozen_scores, trailing_run
 from detectors.iqr import iqr_scores
+from detectors.lateness import USUAL
 from detectors.monitor import Column
 from detectors.past_range import range_scores
 from detectors.residual import residual_scores
@@ -40,6 +41,7 @@ class View:
         wide: shape (n,), mean absolute deviation from it.
         gap: shape (n,), cells since the last finite one, NaN where there never was one.
         usual_gap: shape (n,), longest ordinary gap.
+        late: shape (n,), cells that are usually missing when it is looked at.
         ordinal: number of the column since the start, for work that is done every few columns.
         longest: bound on points of the kernel search.
         kept: what a method keeps between columns (fitted forests).
@@ -53,6 +55,7 @@ class View:
     wide: FloatArray
     gap: FloatArray
     usual_gap: FloatArray
+    late: FloatArray
     ordinal: int
     longest: int
     kept: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +80,11 @@ def _threshold(view: View) -> Scored:
 
 
 def _stale(view: View) -> Scored:
-    score = stale_scores(view.gap, view.usual_gap)
+    # Two cells beyond what is always missing count alike, however late a series is; long gaps between its
+    # samples are no lateness.
+    later = view.late - USUAL
+    beyond = np.where(later < 0, later, np.maximum(later - view.usual_gap, 0.0))
+    score = stale_scores(np.where(view.gap > 0, np.maximum(view.gap - beyond, 0.0), view.gap), view.usual_gap)
     nothing = np.full(len(view.x), np.nan)
     # It began with the first missing cell, not with the one that made it certain.
     view.kept["since"] = np.where(np.isfinite(view.gap), view.gap - 1, -1).astype(np.int64)

@@ -27,6 +27,7 @@ class Scene:
         ordinal: columns since the epoch.
         season: shape (n_state,), seasonal baseline of the column, NaN where unknown.
         bound: p-value that the Benjamini-Hochberg procedure accepts across all series of this column.
+        late: shape (n_state,), how many cells behind the present each series usually is.
         live: whether anomalies of this column may be raised.
         away: whether nobody collected then; a value that is missing says nothing about its series.
     """
@@ -41,6 +42,7 @@ class Scene:
     ordinal: int
     season: FloatArray
     bound: float
+    late: FloatArray
     live: bool
     away: bool = False
 

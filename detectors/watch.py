@@ -29,6 +29,8 @@ LEVELLED = frozenset(
     {"combined", "zscore", "robust_zscore", "iqr", "range", "residual", "seasonal", "isolation_forest"}
 )
 FRESH_INNOVATION = 2.0
+# Reports from which the rhythm of a series can be told: before, nobody knows when the next one is due.
+LEAST_REPORTS = 12
 REMEMBERED = timedelta(days=2)
 DEFAULT_THRESHOLDS = {"stale": 3.0, "changepoint": 5.0}
 
@@ -87,7 +89,7 @@ class Watch:
         twin._streak = self._streak.copy()  # noqa: SLF001
         twin._gap, twin._usual_gap = self._gap.copy(), self._usual_gap.copy()  # noqa: SLF001
         twin._kept = dict(self._kept)  # noqa: SLF001
-        twin.episodes = copy.deepcopy(self.episodes)
+        twin.episodes = self.episodes.copy()
         return twin
 
     def observe(self, scene: Scene) -> None:
@@ -104,7 +106,8 @@ class Watch:
             return
         judged = self._judge(scene, x)
         ripe = scene.monitor.points[self.rows] >= self._settings.min_points
-        alarm = judged.alarm & (ripe | (self.rule.method in {"threshold", "stale"}))
+        known = scene.monitor.points[self.rows] >= LEAST_REPORTS if self.rule.method == "stale" else ripe
+        alarm = judged.alarm & (ripe | known | (self.rule.method == "threshold"))
         self._streak = np.where(judged.stay, self._streak + 1, 0)
         started = np.zeros(len(self.rows), dtype=bool)
         for i in np.flatnonzero(alarm).tolist():
@@ -127,6 +130,7 @@ class Watch:
             wide=scene.monitor.state["wide"][self.rows],
             gap=np.where(scene.monitor.points[self.rows] > 0, self._gap, np.nan),
             usual_gap=self._usual_gap,
+            late=scene.late[self.rows],
             ordinal=scene.ordinal,
             longest=self._settings.max_changepoint_points,
             kept=self._kept,
