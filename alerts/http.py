@@ -4,7 +4,6 @@ import contextlib
 import ipaddress
 import json
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from alerts.watchdog import Watchdog
 from domain.errors import NotifyError
 
 MAX_ANSWER_BYTES = 1_000_000
@@ -76,7 +76,13 @@ class HttpDoor:
         self._timeout_s = timeout_s
         self._allow_hosts = frozenset(host.lower() for host in allow_hosts)
         # Proxies of the environment would resolve names behind the guard's back.
-        self._client = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._client = httpx2.Client(
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            # A kept connection may be gone when it is used, and then nobody knows what was delivered.
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a body and read the answer, whatever its status.
@@ -100,30 +106,31 @@ class HttpDoor:
         self._client.close()
 
     def _send(self, target: _Target, content: bytes, headers: Mapping[str, str]) -> Answer:
-        deadline = time.monotonic() + self._timeout_s
-        try:
-            with self._client.stream(
-                "POST",
-                target.url,
-                content=content,
-                headers={**headers, "Host": target.host_header, "Accept-Encoding": "identity"},
-                extensions={"sni_hostname": target.name},
-            ) as response:
-                body = self._read(response, deadline)
-                return Answer(response.status_code, dict(response.headers.items()), body)
-        except _NOT_DELIVERED:
-            raise
-        except httpx2.HTTPError as error:
-            raise Unanswered(self._name, f"gave no answer ({type(error).__name__})") from None
+        with Watchdog(self._timeout_s) as watchdog:
+            try:
+                with self._client.stream(
+                    "POST",
+                    target.url,
+                    content=content,
+                    headers={**headers, "Host": target.host_header, "Accept-Encoding": "identity"},
+                    extensions={"sni_hostname": target.name, "trace": watchdog.trace},
+                ) as response:
+                    body = self._read(response)
+                    return Answer(response.status_code, dict(response.headers.items()), body)
+            except _NOT_DELIVERED:
+                raise
+            except httpx2.HTTPError as error:
+                why = (
+                    "took too long to answer" if watchdog.late else f"gave no answer ({type(error).__name__})"
+                )
+                raise Unanswered(self._name, why) from None
 
-    def _read(self, response: httpx2.Response, deadline: float) -> bytes:
+    def _read(self, response: httpx2.Response) -> bytes:
         body = b""
         for chunk in response.iter_raw():
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:
                 raise Unanswered(self._name, "sent an answer that is too long")
-            if time.monotonic() > deadline:
-                raise Unanswered(self._name, "took too long to answer")
         return body
 
     def _pinned(self, url: str) -> list[_Target]:

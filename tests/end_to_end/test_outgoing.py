@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from raw_server import RawServer, reply
 
-from alerts.http import HttpDoor
+from alerts.http import HttpDoor, Unanswered
 from collectors.http import HttpReader
 from collectors.settings import OpenMetricsSource
 from domain.errors import ConfigurationError, NotifyError, SourceError
@@ -121,3 +121,20 @@ def test_a_redirect_leads_nowhere(sink: RawServer) -> None:
         assert target.requests == []
     finally:
         target.close()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_an_answer_that_drips_ends_with_the_call_it_belongs_to(sink: RawServer, begun: bytes) -> None:
+    def drip(connection: socket.socket, _head: str) -> None:
+        connection.sendall(begun)
+        while not sink.closing.wait(0.1):
+            connection.sendall(b"H")
+
+    sink.respond = drip
+    door, started = HttpDoor("x", 0.5, ("127.0.0.1",)), time.monotonic()
+    with pytest.raises(Unanswered, match="took too long"):
+        door.post(sink.url, b"{}", {})
+    door.close()
+    assert time.monotonic() - started < 5
