@@ -10,11 +10,13 @@ from agent.chat.results import Comparison, ComparisonList
 from agent.chat.subject import money_metric, series_of, span_or, spoken_subject
 from agent.chat.times import Span
 from agent.chat.values import FLOWS, MAX_LINES, value_answer
-from agent.chat.wording import between, figure, plain, short
+from agent.chat.wording import between, figure, plain, plural, short
 from agent.vocabulary import KINDS, kind_named
 from domain.series import SeriesKey
 
 _HOUR = timedelta(hours=1)
+# What came in so lately stands for now.
+_LATELY = timedelta(minutes=15)
 UNUSUAL = 3.0
 
 
@@ -78,17 +80,25 @@ def _compared_text(asked: Asked, found: ComparisonList, first: str, second: str)
         answer.say(f"That is {_change(whole)}{_verdict(whole)}.")
     else:
         odd = sum(abs(one.z or 0.0) >= UNUSUAL for one in known)
-        judged = (
-            f" ({odd} of {len(known)} series are unusual)" if any(one.z is not None for one in known) else ""
-        )
-        answer.say(f"{what} {first}, compared with {second}{judged}:")
+        answer.say(f"{_judged(known, odd)}{what} {first}, compared with {second}:")
     known.sort(key=lambda one: -abs(one.change or 0.0))
     for one in known if len(known) > 1 else ():
         answer.rest_on(one.series)
         if len(answer.citations) <= MAX_LINES:
             answer.item(_comparison_line(one))
+    if len(known) > MAX_LINES:
+        answer.say(f"{plural(len(known) - MAX_LINES, 'more series')} changed less.")
     answer.rest_on(*(one.series for one in known))
     return answer
+
+
+def _judged(known: Sequence[Comparison], odd: int) -> str:
+    """Whether it is as usual, before the figures."""
+    if all(one.z is None for one in known):
+        return ""
+    if not odd:
+        return f"All {len(known)} series are as usual. "
+    return f"{odd} of {len(known)} series {'is' if odd == 1 else 'are'} unusual. "
 
 
 def _change(one: Comparison) -> str:
@@ -132,14 +142,20 @@ def _sums(metric: str) -> bool:
     return kind == "pnl" or kind in FLOWS
 
 
+def _around(moment: Span) -> Span:
+    return replace(moment, end=moment.start + _LATELY, instant=False)
+
+
 def _two_spans(asked: Asked) -> tuple[Span, Span]:
     """`Today with yesterday` compares today so far with the same hours of yesterday."""
     spans = asked.question.spans
     today = asked.now.replace(hour=0, minute=0, second=0, microsecond=0)
     if len(spans) == 1:
         spans = (
-            (Span(today, asked.now, "today"), spans[0])
+            (Span(today, asked.now, "today", day=True), spans[0])
             if spans[0].day
+            else (Span(asked.now - _LATELY, asked.now, "now"), _around(spans[0]))
+            if spans[0].instant
             else (spans[0], spans[0].shifted(timedelta(days=-1)))
         )
     first, second = spans[0], spans[1]

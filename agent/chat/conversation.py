@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from agent.chat import comparing, desk, explaining, moving, reasons, starting, troubles, values
+from agent.chat import comparing, desk, doubting, explaining, moving, reasons, starting, troubles, values
 from agent.chat.asked import Answer, Asked
 from agent.chat.lexicon import Lexicon
 from agent.chat.question import Intent, Question
@@ -14,10 +14,14 @@ from agent.chat.times import Span
 from domain.errors import AnalystError
 
 MAX_REMEMBERED = 40
+# So long before an incident is looked for what led up to it.
+LED_UP = timedelta(hours=2)
 # These say nothing about what is spoken of, so the subject before them stays.
 _ASIDES: frozenset[Intent] = frozenset(
-    {"help", "sources", "rules", "usage", "unknown", "inventory", "status", "command", "clock"}
+    {"help", "sources", "rules", "usage", "unknown", "inventory", "status", "command", "clock", "thanks"}
 )
+# Nor do these, whatever they name: nothing was answered.
+_UNANSWERED: frozenset[Intent] = frozenset({"unknown", "command", "thanks"})
 _CITED = frozenset({"incident", "anomaly", "diagnosis"})
 
 
@@ -37,7 +41,8 @@ def context_of(turns: Sequence[Turn], lexicon: Lexicon) -> Question | None:
     for turn in turns[-MAX_REMEMBERED:]:
         question = read(turn.text, lexicon, turn.at, before)
         named = tuple(identifier for kind, identifier in turn.cited if kind in _CITED)
-        if before is not None and question.intent in _ASIDES and not question.has_subject:
+        aside = question.intent in _ASIDES and not question.has_subject
+        if before is not None and (aside or question.intent in _UNANSWERED):
             cited = _first_incident(named)
             before = replace(before, cited=cited or before.cited, fresh=bool(cited))
             continue
@@ -74,12 +79,16 @@ def answer_to(asked: Asked) -> Answer:
 def _place_in_time(asked: Asked) -> None:
     """`Since it began` is the time since the start of the incident spoken of."""
     question = asked.question
-    if question.since is None:
+    named = question.since or question.until
+    found = reasons.incident_named(asked, named) if named else None
+    if found is None:
         return
-    found = reasons.incident_named(asked, question.since)
-    if found is not None:
-        start = min(found.incident.started_at, asked.now - timedelta(minutes=5))
-        asked.question = replace(question, spans=(Span(start, asked.now, "since it began"),))
+    began = found.incident.started_at
+    if question.since:
+        span = Span(min(began, asked.now - timedelta(minutes=5)), asked.now, "since it began")
+    else:
+        span = Span(began - LED_UP, began, "before it")
+    asked.question = replace(question, spans=(span,))
 
 
 def _compare(asked: Asked) -> Answer:
@@ -129,10 +138,14 @@ _ANSWERS: Mapping[Intent, Callable[[Asked], Answer]] = {
     "rules": desk.rules_answer,
     "usage": desk.usage_answer,
     "similar": _similar,
+    "last_time": doubting.last_time_answer,
+    "against": doubting.against_answer,
+    "over": doubting.over_answer,
     "diagnose": starting.diagnose_answer,
     "inventory": desk.inventory_answer,
     "help": desk.help_answer,
     "command": desk.command_answer,
     "clock": desk.clock_answer,
+    "thanks": desk.thanks_answer,
     "unknown": unknown_answer,
 }

@@ -50,12 +50,19 @@ def command_answer(asked: Asked) -> Answer:
     """Orders that the chat does not take."""
     named = next((one for one in asked.question.ids if one[0] in "AI"), None)
     answer = Answer.refusal(
-        "I cannot do that: I read and explain, and start diagnoses; I change nothing else."
+        "I cannot do that: I read and explain, and start diagnoses; I change nothing else, "
+        "and have no keys or passwords to show."
     )
     if named is not None:
         kind = "incidents" if named.startswith("I") else "anomalies"
         answer.say(f"To change {named}, open /{kind}/{named} on the dashboard.")
     return answer
+
+
+def thanks_answer(asked: Asked) -> Answer:
+    """Nothing was asked."""
+    del asked
+    return Answer(["You are welcome."])
 
 
 def clock_answer(asked: Asked) -> Answer:

@@ -7,6 +7,7 @@ from agent.chat.asked import Answer, Asked
 from agent.chat.reasons import diagnosis_of, fact_text, find_incident, say_evidence
 from agent.chat.troubles import anomaly_line, brief_line
 from agent.chat.wording import clock, figure, listed, plural, quoted
+from domain.anomaly import severity_rank
 
 
 def explain_answer(asked: Asked) -> Answer:
@@ -35,8 +36,11 @@ def explain_answer(asked: Asked) -> Answer:
     if diagnosis is not None and diagnosis.primary_hypothesis is not None:
         say_evidence(answer, diagnosis, diagnosis.primary_hypothesis)
     answer.say(f"It is made of {plural(len(detail.anomalies), 'anomaly')}:")
-    for one in detail.anomalies[:4]:
+    graver = sorted(detail.anomalies, key=lambda one: (-severity_rank(one.severity), one.timestamp, one.id))
+    for one in graver[:4]:
         answer.item(anomaly_line(one, asked, answer))
+    if len(graver) > 4:
+        answer.say(f"{len(graver) - 4} more; ask for the anomalies of a time or a metric to see them.")
     return answer
 
 

@@ -11,12 +11,28 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"^\W*(?:please |can you |could you )*(?:snooze|assign) (?:it|this|that|the|all|[ia]-\d)",
         r"^\W*(?:please |can you |could you |now )*(?:silence|mute|delete|drop|disable|enable|cancel)\b",
         r"^\W*(?:please |can you |could you |now )*(?:stop|restart|buy|sell|set)\b",
+        (
+            r"^(?!\W*(?:how|who|when|why|what|which|did|was|were|is|are|has|have|should|does|can|could)\b)"
+            r".*\b(?:acknowledge|snooze|silence|mute|resolve|close) (?:it|this|that|them|all|[ia]-\d)"
+        ),
+        (
+            r"\b(?:ignore|disregard|forget) (?:all |any |the |your |these )*"
+            r"(?:previous |prior |above |earlier )*(?:instructions?|rules|prompts?|orders)\b"
+        ),
+        r"\bsystem prompt\b|\byour (?:prompt|instructions)\b|\b(?:api|access|secret|private) ?keys?\b",
+        r"\bpasswords?\b|\bcredentials\b",
     ),
     "clock": (r"\bwhat(?:'s| is)? (?:the )?time\b(?: is it| now|\W*$)|\bwhat (?:day|date) is\b",),
     "help": (
         r"\bwhat (?:can|do) you (?:do|answer|know|understand)\b|\bwhat can i ask\b",
         r"^\W*(?:help|hi|hello|hey)\W*$|\bhow do(?:es)? (?:this|it|the chat) work\b",
-        r"\bwho are you\b|^\W*(?:thanks?|thank you|thx|cheers)\b",
+        r"\bwho are you\b",
+    ),
+    "thanks": (
+        (
+            r"^\W*(?:many )?(?:thanks?|thank you|thx|cheers)\b"
+            r"(?: (?:a lot|(?:very|so) much|for \w+(?: \w+)?))?\W*$"
+        ),
     ),
     "diagnose": (
         (
@@ -26,6 +42,31 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         (
             r"\b(?:start|run|begin|launch) (?:a |an |the |another |new )*(?:diagnosis|investigation"
             r"|root cause)"
+        ),
+    ),
+    "against": (
+        r"\b(?:speaks?|spoke|evidence|argues?|facts?) against\b|\bcontradict\w*|\bcounter-?evidence\b",
+        r"\bwhat(?:'s| is| are) against (?:it|this|that)\b|\bwhat else could (?:it|this|that) be\b",
+        r"\b(?:could|might|can) (?:it|this|that) (?:also |just |still )?be\b",
+        r"\bother (?:causes?|explanations?|hypothes[ei]s)\b|\brul(?:e|ed|ing) out\b|\bnot convinced\b",
+        r"\b(?:are|could|might|can) (?:you|it|this|that) (?:be )?(?:wrong|mistaken)\b",
+    ),
+    "over": (
+        (
+            r"\b(?:is|was|are) (?:it|this|that|the incident|i-\d+|they|things) "
+            r"(?:all |already |really |finally |now )*"
+            r"(?:over|done|finished|resolved|fixed|solved|gone|ended)\b"
+        ),
+        r"\b(?:has|have|did) (?:it|this|that|they|i-\d+) (?:end|ended|stop|stopped|clear|cleared|calmed)\b",
+    ),
+    "last_time": (
+        (
+            r"\bwhat (?:did|have) (?:we|you|they|i|people|somebody) (?:do|done|try|tried)\b"
+            r"(?:.*\b(?:last time|before|then|about|against|to (?:fix|solve|stop))\b|\W*$)"
+        ),
+        (
+            r"\bhow (?:did (?:we|they|you)|was (?:it|this|that)) (?:fix|solve|resolve|handle)d? ?.*"
+            r"\b(?:last time|before|then)\b"
         ),
     ),
     "usage": (
@@ -49,7 +90,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bsimilar\b|\bpast (?:incidents?|cases?)\b.*\blike\b|\brecurr\w*",
         r"\blast time (?:this|it|that)\b|\blike this before\b",
         r"\b(?:same|like|as) (?:as |the )*last time\b",
-        r"\bhow often (?:has|does|did) (?:this|it|that)\b",
+        r"\bhow often (?:has|does|did) (?:this|it|that)\b|\blast time\b",
     ),
     "actions": (
         (
@@ -59,10 +100,10 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\brecommend\w*|\bnext steps?\b",
         r"\bhow (?:do|can|should|to) (?:i |we )?(?:fix|mitigate|solve|stop|resolve|repair)\b",
         r"\bwhat to do\b|\bmitigat\w*|\bactions?\b|\bto ?do first\b|\bremed\w+|\badvice\b",
-        r"\bplaybook\b|\brunbooks?\b",
+        r"\bplaybook\b|\brunbooks?\b|^\W*(?:so |and |then )*should (?:i|we)\b",
     ),
     "movers": (
-        r"\bwhat (?:else |all )?changed\b",
+        r"\bwhat (?:else |all )?changed\b(?! (?:right |just |shortly )*before)",
         r"\bmove[ds]?\b|\bmoving\b|\bmovers\b|\bcorrelat(?:ed?|es|ing)\b|\bco-?mov\w+",
         r"\bwhat else (?:changed|happened|shifted|broke)\b",
         r"\bchanged (?:together|with|at the same time|most)\b|\bwhich series changed\b",
@@ -74,12 +115,18 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
     "events": (
         r"\bnews\b|\bheadlines?\b|\bdeploy\w*|\breleases?\b|\bconfig(?:uration)? changes?\b",
         r"\bevents?\b|\bnotices?\b|\bannounce\w*|\brolled out\b",
+        r"\bchanged (?:right |just |shortly )*before\b",
     ),
     "why": (
-        r"\bwhat else could (?:it|this|that) be\b|\bhow (?:sure|certain|confident) are you\b",
+        r"\bhow (?:sure|certain|confident) are you\b",
         r"\bwhy\b|\b(?:root )?causes?d?\b|\breasons?\b|\bhow come\b|\bexplanation\b",
         r"\bwho (?:is|was) to blame\b|\bto blame\b|\bwhat (?:made|drove|triggered|led to)\b",
-        r"\bdiagnos[ei]s\b|\bbecause of what\b|\bculprit\b",
+        r"\bdiagnos[ei]s\b|\bbecause of what\b|\bculprit\b|\bour (?:own )?fault\b",
+        (
+            r"\b(?:is|was) (?:it|this|that) "
+            r"(?:us|(?:the |our |their )?(?:market|venue|exchange|feed|network|own)s?)"
+            r"(?: side)?(?: or\b|\W*$)"
+        ),
     ),
     "compare": (
         r"\b(?:worsen|improv|deteriorat|recover)\w*",
@@ -105,7 +152,9 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
     ),
     "how_bad": (
         r"\b(?:did|does|has|is|was|will) (?:it|this|that|they) (?:cost|costing|lose|lost)\b",
-        r"\bcost(?:ing)? us\b",
+        r"\bcost(?:ing)? us\b|\bwithout (?:it|this|that|the incident)\b",
+        r"\bwould (?:we|i|they) have (?:made|earned|lost|had)\b",
+        r"\bwho(?:'s|\b).*\b(?:hurt|hit|affected|suffer\w*)\b",
         (
             r"\b(?:how (?:bad|severe|serious|big|expensive)|impact|what did (?:it|this|that|i-\d+)"
             r" cost|cost (?:us|of)|did .* cost)\b"

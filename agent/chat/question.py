@@ -27,11 +27,15 @@ Intent = Literal[
     "rules",
     "usage",
     "similar",
+    "last_time",
+    "against",
+    "over",
     "diagnose",
     "inventory",
     "help",
     "command",
     "clock",
+    "thanks",
     "unknown",
 ]
 Statistic = Literal["last", "mean", "median", "max", "min", "sum", "count", "p95", "p99", "std"]
@@ -59,6 +63,7 @@ class Question:
         cited: incidents, anomalies and diagnoses that the answer to it named, as `I-3`.
         fresh: `cited` is from the very last answer, not from one before it.
         since: the incident from whose start on is meant (`since it began`).
+        until: the incident up to whose start is meant (`before it`).
         follows: it leans on what was said before.
         counted: a number of things was asked for.
     """
@@ -80,6 +85,7 @@ class Question:
     cited: tuple[str, ...] = ()
     fresh: bool = False
     since: str | None = None
+    until: str | None = None
     follows: bool = False
     counted: bool = False
 

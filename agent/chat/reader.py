@@ -24,6 +24,10 @@ _REFERS = re.compile(
 )
 _SLOW = re.compile(r"\b(?:slow|slower|late|laggy|lagging|fast|quick)\b")
 _SINCE_IT = re.compile(r"\bsince (?:it|this|that|the incident|then)(?: (?:started|began|happened))?\b")
+_BEFORE_IT = re.compile(
+    r"\b(?:before|prior to|ahead of) (?:it|this|that|the (?:incident|drop|loss|trouble)|i-\d+)\b"
+)
+_TIMED: frozenset[Intent] = frozenset({"events", "logs", "movers", "value", "money", "what_happened"})
 _COSTS = re.compile(r"\b(?:cost|costs|lose|lost|expensive|impact|how much)\b")
 _MONEY_VERBS = re.compile(
     r"\b(?:how much|what)\b.*\b(?:lose|lost|make|made|earn|earned|gain|gained|cost|win|won)\b"
@@ -35,12 +39,19 @@ _MONEY_VERBS = re.compile(
     r"|\bwhich \w+ (?:lost|made|earned|is losing|is making|loses|makes|performed|did)\b"
 )
 # These speak of something that went wrong, and mean what was spoken of last unless they say what.
-_ALWAYS_ABOUT: frozenset[Intent] = frozenset({"actions", "similar", "how_bad", "explain"})
+_ALWAYS_ABOUT: frozenset[Intent] = frozenset(
+    {"actions", "similar", "how_bad", "explain", "last_time", "against", "over"}
+)
+# So do questions that speak of finding it, or of it as an incident.
+_FOUND = re.compile(r"\b(?:detect|notice|spot|flag|page|incident|alert)(?:e?d)?\b")
 _MONEY_LIKE: frozenset[Intent] = frozenset(
     {"unknown", "what_happened", "status", "inventory", "list_incidents"}
 )
 _ABOUT: frozenset[Intent] = frozenset(
-    {"why", "when", "how_bad", "actions", "explain", "similar", "movers", "diagnose"}
+    {
+        *("why", "when", "how_bad", "actions", "explain", "similar", "movers", "diagnose"),
+        *("last_time", "against", "over"),
+    }
 )
 
 
@@ -80,7 +91,17 @@ def read(text: str, lexicon: Lexicon, now: datetime, before: Question | None = N
     question = replace(question, intent=_intent(question, wish))
     if question.intent in _MONEY_LIKE:
         question = _with_speed(_with_money(question, plain, lexicon), plain, lexicon)
-    return _in_context(question, plain, before) if before is not None else question
+    question = _in_context(question, plain, before) if before is not None else question
+    return _before_it(question, plain, before)
+
+
+def _before_it(question: Question, plain: str, before: Question | None) -> Question:
+    """`What changed before it?` is about the time that led up to the incident spoken of."""
+    if question.intent not in _TIMED or not _BEFORE_IT.search(plain):
+        return question
+    spoken = (*question.ids, *((*before.ids, *before.cited) if before else ()))
+    incident = next((one for one in spoken if one.startswith("I-")), None)
+    return question if incident is None else replace(question, until=incident, spans=(), ids=())
 
 
 def _plain(text: str) -> str:
@@ -189,7 +210,8 @@ def _ids_of(question: Question, before: Question) -> tuple[str, ...]:
     if before.ids:
         return before.ids
     figures = before.metrics or before.labels
-    return before.cited if before.fresh or not figures or question.intent in _ALWAYS_ABOUT else ()
+    meant = question.intent in _ALWAYS_ABOUT or _FOUND.search(question.text.lower())
+    return before.cited if before.fresh or not figures or meant else ()
 
 
 def _compared(filled: Question, asked: Question, before: Question) -> Question:

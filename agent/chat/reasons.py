@@ -1,5 +1,6 @@
 """Answers about one incident: why, when, how bad, what to do, on what evidence; and starting a diagnosis."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -7,11 +8,12 @@ from agent.chat.asked import Answer, Asked
 from agent.chat.moving import movers_answer
 from agent.chat.refusals import absent_answer, missing_answer
 from agent.chat.results import IncidentBrief, IncidentDetail
-from agent.chat.troubles import anomaly_line, list_span, names_of
+from agent.chat.troubles import anomaly_line, is_sharp, list_span, names_of
 from agent.chat.values import value_answer
 from agent.chat.wording import (
     between,
     clock,
+    figure,
     impact,
     lasting,
     listed,
@@ -27,7 +29,9 @@ from domain.evidence import Evidence
 from domain.incident import Incident
 
 MAX_EVIDENCE = 5
-_PLACES = frozenset({"strategy", "venue", "symbol"})
+_PLACES = ("strategy", "venue", "symbol")
+_WITHOUT = re.compile(r"\bwithout\b|\bwould\b")
+_FOUND = re.compile(r"\b(?:detect|notice|spot|flag|find|found|page|alert)")
 
 
 def find_incident(asked: Asked) -> IncidentDetail | Answer:
@@ -45,15 +49,20 @@ def find_incident(asked: Asked) -> IncidentDetail | Answer:
     for names in dict.fromkeys((tuple(about), tuple(about[1:] if question.metrics else about))):
         listing = asked.call(asked.tools.list_incidents, start=span.start, end=span.end, about=list(names))
         if listing.items and (names or not about):
-            best = _likeliest(listing.items)
+            best = _likeliest(listing.items, names)
             return asked.call(asked.tools.get_incident, incident_id=best.id)
     subject = f" on {listed(about)}" if about else ""
     return Answer.refusal(f"I find no incident{subject} {between(span, asked.now)}.")
 
 
-def _likeliest(items: Sequence[IncidentBrief]) -> IncidentBrief:
-    """An open one goes before one that has ended."""
-    return next((one for one in items if one.status != "resolved"), items[0])
+def _likeliest(items: Sequence[IncidentBrief], names: Sequence[str]) -> IncidentBrief:
+    """One whose cause or title names what was asked about goes first, then an open one, then the worst."""
+
+    def rank(one: IncidentBrief) -> tuple[int, bool]:
+        told = f"{one.cause or ''} {one.title}".lower()
+        return -sum(name.lower() in told for name in names), one.status == "resolved"
+
+    return min(items, key=rank)
 
 
 def incident_named(asked: Asked, identifier: str) -> IncidentDetail | None:
@@ -179,9 +188,14 @@ def when_answer(asked: Asked) -> Answer:
         for one in detail.anomalies
         if not about or any(about[-1] in name for name in one.affected_metrics)
     ]
-    if detail.anomalies:
+    if _FOUND.search(question.text.lower()) and detail.anomalies:
+        found = min(one.detected_at for one in detail.anomalies)
+        later = lasting(max(found - incident.started_at, timedelta(0)))
+        answer.say(f"It was found at {clock(found, asked.now)} UTC, {later} after it began.")
+    sharp = [one for one in members or detail.anomalies if is_sharp(one)]
+    if sharp:
         answer.say("What went first:")
-        for one in sorted(members or detail.anomalies, key=lambda a: (a.timestamp, a.id))[:4]:
+        for one in sorted(sharp, key=lambda a: (a.timestamp, a.id))[:4]:
             answer.item(anomaly_line(one, asked, answer))
     return answer
 
@@ -205,11 +219,16 @@ def how_bad_answer(asked: Asked) -> Answer:
         answer.say("Its impact on PnL is not known.")
         return answer
     answer.say(f"Impact on PnL: {impact(cost)}.")
-    for part in sorted(cost.by, key=lambda one: one.amount)[:8]:
-        if part.amount < 0 and part.label in _PLACES:
-            answer.item(
-                f"{one_line(part.label)} {one_line(part.value)}: {signed_money(part.amount, cost.unit)}"
-            )
+    if _WITHOUT.search(asked.question.text.lower()):
+        more = "more" if cost.amount < 0 else "less"
+        answer.say(f"Without it about {figure(abs(cost.amount), cost.unit)} {more} would have been made.")
+    for label in _PLACES:
+        parts = sorted((one for one in cost.by if one.label == label), key=lambda one: one.amount)
+        hurt = [
+            f"{one_line(one.value)} {signed_money(one.amount, cost.unit)}" for one in parts if one.amount < 0
+        ]
+        if hurt:
+            answer.item(f"by {label}: {', '.join(hurt[:6])}")
     if diagnosis is not None:
         answer.cite("diagnosis", diagnosis.id)
     return answer

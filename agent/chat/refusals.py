@@ -13,6 +13,23 @@ EXAMPLES = (
 )
 
 
+_NOT_COMPUTED = frozenset(
+    {
+        "drawdown",
+        "drawdowns",
+        "sharpe",
+        "sortino",
+        "calmar",
+        "var",
+        "cvar",
+        "beta",
+        "delta",
+        "gamma",
+        "greeks",
+    }
+)
+
+
 def missing_answer(asked: Asked) -> Answer:
     """Names that nothing stored carries; with what is stored."""
     question = asked.question
@@ -55,7 +72,13 @@ def unknown_answer(asked: Asked) -> Answer:
     if question.absent:
         return absent_answer(asked, question.absent)
     answer = Answer(answered=False)
-    if question.unknown:
+    ratios = [one for one in question.unknown if one in _NOT_COMPUTED]
+    if ratios:
+        answer.say(
+            f"I do not compute {listed([quoted(one) for one in ratios])}; I have totals, averages, extremes, "
+            "percentiles and deviations of what is stored."
+        )
+    elif question.unknown:
         words = listed([quoted(one) for one in question.unknown[:5]])
         answer.say(f"I have no data for that: I do not know {words}.")
     else:

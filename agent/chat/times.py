@@ -170,6 +170,10 @@ def _week(match: re.Match[str], now: datetime) -> Span:
     return _span(start - 7 * DAY, start, match, now)
 
 
+def _today(match: re.Match[str], now: datetime) -> Span:
+    return replace(_span(_midnight(now), _midnight(now) + DAY, match, now), day=True)
+
+
 def _date(match: re.Match[str], now: datetime) -> Span | None:
     day = day_of(match["a"], now)
     if day is None:
@@ -202,6 +206,7 @@ _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = tuple(
         (rf"{_LEAD}(?P<a>{CLOCK_OR_HOUR})\s*(?:-|\u2013)\s*(?P<b>{CLOCK_OR_HOUR}){_TRAIL}(?!\w)", _between),
         (rf"{_LEAD}\b(?:ever\s+)?(?:since|after|from)\s+(?P<a>{POINT})(?:\s+on(?:wards?)?)?(?!\w)", _since),
         (r"\b(?P<which>this|last)\s+week\b", _week),
+        (r"\b(?:(?:over|for|during|in)\s+)?(?:(?:the\s+)?(?:whole|entire|full)\s+day|all\s+day)\b", _today),
         (
             (
                 rf"\b(?:(?:in|over|during|for|within)\s+)?(?:the\s+)?(?:last|past|previous)\s+"

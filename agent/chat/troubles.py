@@ -21,6 +21,7 @@ from agent.chat.wording import (
     plural,
     short,
     short_title,
+    unit_named_in,
 )
 from domain.anomaly import Anomaly
 
@@ -163,12 +164,19 @@ def anomaly_line(one: Anomaly, asked: Asked, answer: Answer) -> str:
     chip = answer.cite("anomaly", one.id)
     moved = {"up": "rose", "down": "fell", "both": "moved"}[one.direction]
     until = "still going on" if one.ended_at is None else f"until {clock(one.ended_at, asked.now)}"
-    value = f" to {figure(one.value)}" if one.value is not None and one.anomaly_type != "multivariate" else ""
+    name = one.affected_metrics[0]
+    value = f" to {figure(one.value, unit_named_in(name))}" if one.value is not None and is_sharp(one) else ""
+    # A joint score has no value and no onset of its own, and a change of level is smeared over some steps.
+    when = "at" if is_sharp(one) else "from about"
     return (
         f"{chip} {one.severity} {one.anomaly_type.replace('_', ' ')}: "
-        f"{short(one.affected_metrics[0])} {moved}{value} "
-        f"at {clock(one.timestamp, asked.now)} UTC, {until}"
+        f"{short(name)} {moved}{value} {when} {clock(one.timestamp, asked.now)} UTC, {until}"
     )
+
+
+def is_sharp(one: Anomaly) -> bool:
+    """Whether an anomaly has an instant at which it began, and a value then."""
+    return one.method not in {"pca", "changepoint"} and one.anomaly_type != "multivariate"
 
 
 def list_anomalies_answer(asked: Asked) -> Answer:

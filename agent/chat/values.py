@@ -101,7 +101,8 @@ def _many_rows(asked: Asked, figures: _Figures) -> Answer:
         answer.item(f"{short(one.series)}: {_told(one, chosen, asked)}")
     if len(ranked) > MAX_LINES:
         more = len(ranked) - MAX_LINES
-        answer.say(f"{more} more are stored; name a strategy, venue or symbol to see fewer.")
+        are = "is" if more == 1 else "are"
+        answer.say(f"{more} more {are} stored; name a strategy, venue or symbol to see fewer.")
     return answer
 
 

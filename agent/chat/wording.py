@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from agent.chat.times import Span
+from agent.vocabulary import kind_named, unit_named
 from domain.errors import InvalidInput
 from domain.money import Impact, format_money
 from domain.series import SeriesKey
@@ -77,8 +78,9 @@ def between(span: Span, now: datetime) -> str:
         return f"at {clock(span.start, now)} UTC"
     if span.day and span.length == timedelta(days=1):
         return f"on {span.start:%A %Y-%m-%d} (UTC)"
-    end = f"{span.end:%H:%M}" if span.end.date() == span.start.date() else clock(span.end, now)
-    return f"from {clock(span.start, now)} to {end} UTC"
+    if span.end.date() != span.start.date():
+        return f"from {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
+    return f"from {clock(span.start, now)} to {span.end:%H:%M} UTC"
 
 
 def lasting(length: timedelta) -> str:
@@ -106,6 +108,15 @@ def short(name: str) -> str:
 def short_title(title: str) -> str:
     """A title whose series are shortened as `short` does."""
     return one_line(_LABEL.sub(r"\1", title))
+
+
+def unit_named_in(name: str) -> str:
+    """The unit that the name of a series gives away; money of profit is in USD."""
+    try:
+        metric = SeriesKey.parse(name).metric
+    except InvalidInput:
+        return ""
+    return unit_named(metric) or ("USD" if kind_named(metric).name == "pnl" else "")
 
 
 def one_line(text: str) -> str:
