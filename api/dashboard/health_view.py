@@ -72,6 +72,7 @@ class HealthView:
     model: str
     tried: Tried | None
     troubles: int
+    watching: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def health_view(door: Doors, result: Tried | None = None) -> HealthView:
         else [],
         storage=about.storage,
         series=door.stores.series.count(),
+        watching=bool(door.service.sources()) or door.stores.series.count() > 0,
         configuration=about.configuration,
         delivery=delivery,
         receivers=[_receiver(one, now) for one in delivery.receivers],

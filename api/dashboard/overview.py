@@ -86,6 +86,7 @@ class Overview:
     preview: IncidentView | None
     previewed: str
     sources: list[str]
+    calm: str
     empty_reason: str
     strip: Strip
     resolved: int
@@ -121,6 +122,7 @@ def overview(door: Doors, choice: Choice, caller: Caller, selected: str = "") ->
         preview=_preview(door, caller, previewed),
         previewed=previewed,
         sources=sorted({name for lead in known.leads.values() for name in lead.data_sources}),
+        calm=_calm(door, held),
         empty_reason=_empty_reason(door, held),
         strip=_strip(door, held, open_ones, cycles, now),
         resolved=door.stores.incidents.count_ended(now - _DAY),
@@ -221,6 +223,16 @@ def _lacking(cycles: Sequence[Cycle]) -> int:
     """How many rules could not judge in the last cycle for want of data."""
     last = next((one for one in cycles if one.status == "done"), None)
     return sum(one.status == "insufficient_data" for one in last.detectors) if last else 0
+
+
+def _calm(door: Doors, held: Window) -> str:
+    """What no open incident means: little, where little can be seen."""
+    blind = [one.status in {"failed", "warming_up"} for one in door.service.sources()]
+    if not blind and not len(held.series):
+        return "Nothing is watched yet"
+    if blind and all(blind):
+        return "Nothing can be judged now"
+    return "Nothing is wrong in what can be seen" if any(blind) else "Nothing is wrong that we know of"
 
 
 def _empty_reason(door: Doors, held: Window) -> str:

@@ -34,6 +34,7 @@ class IncidentView:
     cause: str
     confidence: str
     rivals: list[Hypothesis]
+    places: dict[str, str]
     lanes: list[Picture]
     window: tuple[int, int]
     editable: bool
@@ -100,6 +101,7 @@ def incident_view(door: Doors, incident_id: str, caller: Caller, lanes: int = 6)
         [one for one in diagnosis.alternative_hypotheses if one.confidence >= _WORTH_SAYING][:2]
         if diagnosis
         else [],
+        {one.id: f"/diagnoses/{diagnosis.id}#{one.id}" for one in diagnosis.evidence} if diagnosis else {},
         pictures(door, names[:lanes], window, anomalies),
         seconds(window),
         caller.role in OPERATE,

@@ -52,11 +52,11 @@ def pnl(
     door: Door,
     _caller: Reader,
     window: ChartWindow,
-    without: Annotated[str | None, Query(max_length=500, pattern=r"^[^:]+:.+$")] = None,
+    without: Annotated[str | None, Query(max_length=500, pattern=r"^([^:]+:.+)?$")] = None,
 ) -> dict[str, Any]:
     """The desk's PnL summed since the window began, also without one strategy, venue or symbol."""
     _check_cells(window, door.service.step_s)
-    return money_chart(door, window, without)
+    return money_chart(door, window, without or None)
 
 
 def _check_cells(window: tuple[datetime, datetime], step_s: int) -> None:

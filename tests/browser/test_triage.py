@@ -164,6 +164,17 @@ def test_an_arrow_moves_the_cursor_by_one_point_and_says_what_is_there(page: Pag
     expect(tip).to_have_attribute("role", "status")
 
 
+def test_the_money_without_a_part_is_drawn_and_taken_away_again(page: Page, desk: Desk) -> None:
+    ready(page, desk, "/diagnoses/D-1")
+    money = page.locator("#money")
+    expect(money.locator("canvas").first).to_be_visible()
+    for name, asked in (("bybit", "venue%3Abybit"), ("nothing", "")):
+        with page.expect_response(re.compile(f"/chart/pnl.*without={asked}$")) as answer:
+            money.get_by_label(name).check()
+        assert answer.value.status == 200
+        assert ("alt" in answer.value.json()) == bool(asked)
+
+
 def _step(desk: Desk, page: Page, run: int, i: int) -> None:
     started = {"id": i + 1, "stage": STEP_NAMES[i], "title": STEP_NAMES[i].replace("_", " ")}
     desk.stores.runs.append(run, "step.started", started, desk.service.instant)

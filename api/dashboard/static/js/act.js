@@ -42,7 +42,7 @@ export async function call(method, path, body) {
   );
   if (answer?.ok) return answer.status === 204 ? {} : answer.json();
   const problem = await answer?.json().catch(() => null);
-  toast(problem?.detail ?? "The server does not answer.");
+  toast(problem?.detail ?? "No answer from the server.");
   return null;
 }
 

@@ -113,8 +113,7 @@ function clicked(event) {
   if (toggle instanceof HTMLInputElement) {
     const figure = document.getElementById(toggle.dataset.without ?? "");
     const address = new URL(figure?.dataset.chart ?? "", location.href);
-    if (toggle.checked) address.searchParams.set("without", toggle.value);
-    else address.searchParams.delete("without");
+    address.searchParams.set("without", toggle.value);
     if (!figure) return;
     figure.dataset.chart = address.pathname + address.search;
     load(figure);

@@ -146,10 +146,8 @@ export function start() {
   addEventListener("pagehide", part);
   addEventListener("pageshow", join);
   document.addEventListener("visibilitychange", () => {
-    if (typeof SharedWorker === "undefined") {
-      if (document.hidden) part();
-      else join();
-    }
+    if (typeof SharedWorker === "undefined" && document.hidden) part();
+    else join();
     soon();
   });
   document.addEventListener("click", (event) => {

@@ -178,5 +178,5 @@ function flag(pen, x, plot, kind, ink) {
   pen.fillStyle = ink.text ?? "";
   pen.textAlign = "center";
   pen.textBaseline = "bottom";
-  pen.fillText({ deploy: "▲", notice: "◆", news: "●" }[kind] ?? "◆", x, plot.top + plot.height);
+  pen.fillText({ deploy: "▲", news: "●" }[kind] ?? "◆", x, plot.top + plot.height);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Axes: round ticks, numbers and times as a person reads them.
 
-const TIME_STEPS = [60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
+const TIME_STEPS = [60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800];
 const LETTERS = /** @type {[number, string][]} */ ([
   [1e9, "G"],
   [1e6, "M"],
@@ -13,7 +13,7 @@ const LETTERS = /** @type {[number, string][]} */ ([
  * @param {number | null | undefined} value
  */
 export function number(value) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "—";
+  if (typeof value !== "number" || Number.isNaN(value)) return "—";
   const size = Math.abs(value);
   const [scale, letter] = LETTERS.find(([at]) => size >= 10 * at) ?? [1, ""];
   const digits = Number((size / scale).toPrecision(4));
@@ -70,7 +70,7 @@ export function bounds(columns, first, last) {
   for (const column of columns) {
     for (let i = first; column && i < last; i += 1) {
       const value = column[i];
-      if (value === null || value === undefined) continue;
+      if (typeof value !== "number") continue;
       if (value < low) low = value;
       if (value > high) high = value;
     }
@@ -109,16 +109,18 @@ export function described(series, from, to) {
 }
 
 /**
- * What the tooltip says at a time.
+ * What the tooltip says at a time: value, expected range, who saw something, what happened.
  * @param {import("./chart.js").Series} series
  * @param {number} at
  */
 export function reading(series, at) {
-  const { t, y, lo, hi, unit } = series;
+  const { t, y, lo, hi, unit, votes, marks } = series;
   const i = nearest(t, at);
-  const low = lo?.[i];
-  const band = low === null || low === undefined ? "" : ` · expected ${number(low)} to ${number(hi?.[i])}`;
-  return `${clock(t[i] ?? 0, true)} UTC · ${number(y[i])}${unit ? ` ${unit}` : ""}${band}`;
+  const [time = 0, next = 0] = [t[i], t[i + 1]];
+  const band = typeof lo?.[i] === "number" ? [`expected ${number(lo[i])} to ${number(hi?.[i])}`] : [];
+  const seen = votes.filter((one) => one.from <= time && one.to > time).map((one) => one.name);
+  const told = marks.filter((one) => one.t >= time && one.t < next).map((one) => one.label);
+  return [`${clock(time, true)} UTC`, `${number(y[i])} ${unit}`.trim(), ...band, ...seen, ...told].join(" · ");
 }
 
 const TOKENS = ["accent", "muted", "line", "text", "ok", "critical", "high", "medium", "low", "panel"];
