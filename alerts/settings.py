@@ -140,7 +140,10 @@ class AlertSettings(BaseModel):
         default=(), description="Hosts that may be called although they are private, such as `127.0.0.1`."
     )
     lease_seconds: float = Field(
-        default=120, ge=30, le=3_600, description="How long a worker owns what it claimed from the outbox."
+        default=120,
+        ge=5,
+        le=3_600,
+        description="How long a worker owns what it claimed; at least thrice `timeout_seconds`.",
     )
     slack: SlackSettings | None = None
     webhook: tuple[WebhookSettings, ...] = ()
@@ -151,6 +154,13 @@ class AlertSettings(BaseModel):
     def _escalations_have_a_time(self) -> Self:
         if bool(self.escalate_to) != bool(self.escalate_after_minutes):
             raise ValueError("escalate_to and escalate_after_minutes need each other")
+        return self
+
+    @model_validator(mode="after")
+    def _a_call_ends_within_its_lease(self) -> Self:
+        # A call may begin until half of the lease is over, and another worker sends again what it outlives.
+        if self.lease_seconds < 3 * self.timeout_seconds:
+            raise ValueError("lease_seconds must be at least thrice timeout_seconds")
         return self
 
     @field_validator("webhook")

@@ -50,10 +50,17 @@ METRICS = ("pnl", "orders", "fill_ratio", "slippage_bps", "inventory_usd", "hedg
 
 def calm_desk(n_series: int) -> list[dict[str, Any]]:
     """So many series of strategies, venues and symbols, without values."""
-    places = itertools.product((f"mm{n}" for n in itertools.count()), VENUES, SYMBOLS, METRICS)
+    kinds = [*itertools.product(VENUES, SYMBOLS, METRICS)]
     return [
-        {"metric": metric, "labels": {"strategy": strategy, "venue": venue, "symbol": symbol}}
-        for strategy, venue, symbol, metric in itertools.islice(places, n_series)
+        {
+            "metric": kinds[n % len(kinds)][2],
+            "labels": {
+                "strategy": f"mm{n // len(kinds)}",
+                "venue": kinds[n % len(kinds)][0],
+                "symbol": kinds[n % len(kinds)][1],
+            },
+        }
+        for n in range(n_series)
     ]
 
 

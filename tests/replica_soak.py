@@ -147,7 +147,8 @@ def _config(folder: Path, url: str, slack: FakeSlack) -> Path:
 allow_hosts = ["127.0.0.1"]
 max_alerts_per_hour = 10000
 cooldown_minutes = 0
-lease_seconds = 30
+timeout_seconds = 2
+lease_seconds = 6
 [alerts.slack]
 channel = "{CHANNEL}"
 api_url = "{slack.api_url}"

@@ -5,6 +5,7 @@ The nursery itself runs nothing. Between it and a child stands a keeper that wai
 """
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -81,13 +82,20 @@ class Nursery:
             )
         atexit.register(self.close)
 
-    def born(self, arguments: Sequence[str], environ: Mapping[str, str], log: IO[bytes]) -> Child:
-        """A new `analyst ARGUMENTS` that prints to `log`."""
+    def born(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        printed: IO[bytes],
+        complained: IO[bytes] | None = None,
+    ) -> Child:
+        """A new `analyst ARGUMENTS`, with files for what it prints; errors go to the first one as well."""
         order = json.dumps({"arguments": [*arguments], "environ": {**environ}}).encode()
         ours, theirs = socket.socketpair()
         with ours:
             with theirs, self._guard:
-                socket.send_fds(self._orders, [order], [log.fileno(), theirs.fileno()])
+                files = [printed.fileno(), (complained or printed).fileno(), theirs.fileno()]
+                socket.send_fds(self._orders, [order], files)
             return Child(ours)
 
     def close(self) -> None:
@@ -106,9 +114,12 @@ def main(orders: socket.socket) -> None:
     """Fork a keeper for each order until nobody can give one."""
     for name in HEAVY:
         __import__(name)
+    # What the collector never looks at is never copied for a child.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        order, descriptors, _, _ = socket.recv_fds(orders, LONGEST_ORDER, 2)
+        order, descriptors, _, _ = socket.recv_fds(orders, LONGEST_ORDER, 3)
         if not order:
             return
         if os.fork() == 0:
@@ -119,22 +130,23 @@ def main(orders: socket.socket) -> None:
             os.close(one)
 
 
-def _keep(order: dict[str, Any], log: int, answers: int) -> None:
+def _keep(order: dict[str, Any], printed: int, complained: int, answers: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         os.close(answers)
-        _live(order, log)
-    os.close(log)
+        _live(order, printed, complained)
+    os.close(printed)
+    os.close(complained)
     os.write(answers, f"{child}\n".encode())
     _, status = os.waitpid(child, 0)
     os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def _live(order: dict[str, Any], log: int) -> None:
+def _live(order: dict[str, Any], printed: int, complained: int) -> None:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+    for source, target in ((nothing, 0), (printed, 1), (complained, 2)):
         os.dup2(source, target)
     os.closerange(3, 64)
     os.environ.clear()
@@ -142,7 +154,19 @@ def _live(order: dict[str, Any], log: int) -> None:
     from service.cli import main as analyst  # noqa: PLC0415 -- after the imports of the nursery
 
     sys.argv = ["analyst", *order["arguments"]]
-    analyst()
+    try:
+        analyst()
+    except SystemExit as left:
+        _leave(left.code if isinstance(left.code, int) else 1)
+
+
+def _leave(code: int) -> None:
+    """End as the interpreter does, but for taking apart all that was imported, which takes seconds."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """The demo as a visitor meets it: one command, and a diagnosed incident is on the page."""
 
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -63,12 +61,8 @@ def test_an_incident_on_request_is_found_and_diagnosed(demo: ServiceProcess) -> 
     )
 
 
-def test_sigterm_ends_the_demo_and_its_desk_in_order(tmp_path: Path) -> None:
-    with ServiceProcess(
-        "demo", "--headless", "--port", "0", "--dir", str(tmp_path), wait_s=PATIENCE_S
-    ) as process:
-        eventually(lambda: process.get("/api/v1/cycles")["items"], PATIENCE_S)
-        assert process.terminate() == 0
-        time.sleep(0.5)
-        with pytest.raises(httpx2.HTTPError):
-            httpx2.get(f"{process.url}/health", timeout=2)
+def test_sigterm_ends_the_demo_and_its_desk_in_order(demo: ServiceProcess) -> None:
+    eventually(lambda: demo.get("/api/v1/cycles")["items"], PATIENCE_S)
+    assert demo.terminate() == 0
+    with pytest.raises(httpx2.HTTPError):
+        httpx2.get(f"{demo.url}/health", timeout=2)

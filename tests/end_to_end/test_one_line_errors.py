@@ -4,22 +4,22 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from service_nursery import nursery
 from service_process import ROOT, write_config
 
 
 def _analyst(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "service.cli", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained:
+        code = nursery().born(arguments, {**os.environ, **environ}, printed, complained).wait(60)
+        texts = []
+        for one in (printed, complained):
+            one.seek(0)
+            texts.append(one.read().decode())
+    return subprocess.CompletedProcess(arguments, code, *texts)
 
 
 def _refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

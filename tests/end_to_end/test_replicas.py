@@ -8,7 +8,7 @@ from typing import Any
 
 from service_process import ServiceProcess, eventually, write_config
 
-INTERVAL_S = 2
+INTERVAL_S = 1
 
 
 def _cycles(process: ServiceProcess) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def _fill(process: ServiceProcess, now: datetime) -> None:
 
 def test_an_investigation_that_was_killed_resumes_without_paying_again(tmp_path: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    with FakeModelServer(delay_s=1.5) as server:
+    with FakeModelServer(delay_s=0.6) as server:
         config = write_config(tmp_path, [_llm(server)])
         with ServiceProcess("serve", "--config", str(config)) as process:
             _fill(process, now)

@@ -86,7 +86,7 @@ def test_what_the_clock_asks_for_is_looked_at_meanwhile(desk: Desk, monkeypatch:
 def test_a_worker_ends_after_the_call_that_runs(desk: Desk) -> None:
     desk.tell(1)
     desk.worker.start()
-    eventually(lambda: desk.slow.called == 1, SECONDS, "nothing was told")
+    eventually(lambda: desk.slow.called == 1 and desk.quick.heard, SECONDS, "nothing was told")
     assert not desk.worker.stop(0.1)
     desk.slow.open.set()
     assert desk.worker.stop(SECONDS)

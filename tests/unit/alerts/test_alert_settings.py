@@ -36,6 +36,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("section", "words"),
     [
+        ({"timeout_seconds": 20, "lease_seconds": 59}, "at least thrice timeout_seconds"),
         ({"slack": {}}, "either a bot token or a webhook URL"),
         ({"slack": {"bot_token": "x"}}, "needs a `channel`"),
         ({"slack": {"bot_token": "x", "webhook_url": "y", "channel": "c"}}, "either a bot token"),
