@@ -15,10 +15,12 @@ from api.problem import HttpProblem
 
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# Whole-line comments and indentation only: what is left is the same program line by line.
+# Whole-line comments, indentation and the ends of lines that go on: what is left is the same program.
 _COMMENT_LINES = re.compile(r"^[ \t]*(//.*|/\*\*?(?:[^*]|\*(?!/))*\*/)[ \t]*\n", re.MULTILINE)
 _CASTS = re.compile(r"/\*\* [^\n]*?\*/ ?")
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+_INDENT = re.compile(r"^\s+", re.MULTILINE)
+_OPEN_LINE = re.compile(r"([,;{(])\n")
+_CLOSED_LINE = re.compile(r";?\n\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ def _files() -> dict[str, _File]:
 
 def _read(path: Path) -> _File:
     text = path.read_text(encoding="utf-8")
-    lean = _INDENT.sub("", _CASTS.sub("", _COMMENT_LINES.sub("", text))) if path.suffix != ".svg" else text
-    plain = lean.encode()
+    plain = (text if path.suffix == ".svg" else _lean(text)).encode()
     return _File(plain, gzip.compress(plain, 9, mtime=0), _TYPES[path.suffix])
+
+
+def _lean(text: str) -> str:
+    short = _INDENT.sub("", _CASTS.sub("", _COMMENT_LINES.sub("", text)))
+    return _OPEN_LINE.sub(r"\1", _CLOSED_LINE.sub("}", short))

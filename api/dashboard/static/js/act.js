@@ -8,7 +8,7 @@ let fading;
 /**
  * Show a short message; with `undo` a button to take it back.
  * @param {string} text
- * @param {(() => Promise<unknown>) | null} [undo]
+ * @param {(() => Promise<unknown>) | null} [undo] resolves to nothing where it did not work
  */
 export function toast(text, undo = null) {
   const host = document.getElementById("toast");
@@ -19,8 +19,7 @@ export function toast(text, undo = null) {
     const button = document.createElement("button");
     button.textContent = "Undo";
     button.onclick = async () => {
-      await undo();
-      toast("Taken back.");
+      if (await undo()) toast("Taken back.");
     };
     host.append(" ", button);
   }
@@ -75,9 +74,16 @@ export function remember(changes) {
  */
 export async function changeIncident(id, change, said) {
   const before = await call("GET", `/incidents/${id}`);
-  if (!before || !(await call("PATCH", `/incidents/${id}`, change))) return;
+  const after = before && (await call("PATCH", `/incidents/${id}`, change));
+  if (!after) return;
   const { status, assignee, snoozed_until } = before;
-  toast(`${id} ${said}.`, () => call("PATCH", `/incidents/${id}`, { status, assignee, snoozed_until }));
+  toast(`${id} ${said}.`, async () => {
+    // What somebody else has done since is not taken back.
+    const now = await call("GET", `/incidents/${id}`);
+    const same = now?.status === after.status && now.assignee === after.assignee;
+    if (same) return call("PATCH", `/incidents/${id}`, { status, assignee, snoozed_until });
+    if (now) toast(`${id} was changed by somebody else meanwhile.`);
+  });
 }
 
 /**
