@@ -9,6 +9,7 @@ import numpy as np
 from detectors.describe import anomaly_of
 from detectors.grid import Absence, Grid, State, watch_for
 from detectors.monitor import Monitor
+from detectors.quiet import Signals
 from detectors.seasonal import calendar_for, slots_for
 from detectors.settings import DetectionSettings
 from domain.anomaly import Anomaly
@@ -59,7 +60,11 @@ class DetectionEngine:
             calendar = calendar_for(self._settings, slots)
             watches = [watch_for(rule, self._settings, step_s) for rule in self._rules]
             self._grids[step_s] = Grid(
-                step_s, calendar, self._settings, State(Monitor(slots, 86_400 / step_s), watches)
+                step_s,
+                calendar,
+                self._settings,
+                State(Monitor(slots, 86_400 / step_s), watches),
+                signals=Signals(self._settings.signals),
             )
         return self._grids[step_s]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from detectors.budget import discoveries
 from detectors.group_watch import GroupWatch
 from detectors.lateness import REACH, Lateness
 from detectors.monitor import Monitor
+from detectors.quiet import Signals
 from detectors.scene import RowArray, Scene
 from detectors.seasonal import Calendar
 from detectors.settings import DetectionSettings
@@ -59,6 +61,7 @@ class Grid:
         series: known series in the order of the state's rows.
         absences: stretches of time in which nobody collected.
         lateness: how far behind each series usually is.
+        signals: what strategies trade on.
     """
 
     step_s: int
@@ -68,6 +71,7 @@ class Grid:
     series: list[Series] = field(default_factory=list)
     absences: Sequence[Absence] = ()
     lateness: Lateness = field(default_factory=Lateness)
+    signals: Signals = field(default_factory=Signals)
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
@@ -82,6 +86,7 @@ class Grid:
         new = [one for name, one in zip(names, window.series, strict=True) if name not in self.rows]
         for one in new:
             self.rows[one.name] = len(self.series)
+            self.signals.add(len(self.series), one.key)
             self.series.append(one)
         if new:
             for state in (self.state, *self.snapshots):
@@ -139,8 +144,9 @@ class Grid:
         season = monitor.expected(moment)
         away = any(start <= at and window.time_at(t + 1) <= end for start, end in self.absences)
         late = self.lateness.usual
+        rests = partial(self._rests, window, where, t)
         scene = Scene(
-            window, t, where, values, column, monitor, moment, ordinal, season, bound, late, live, away
+            window, t, where, values, column, monitor, moment, ordinal, season, bound, late, live, away, rests
         )
         for watch in self.state.watches:
             if watch.rule.name in self.failures:
@@ -149,6 +155,10 @@ class Grid:
                 watch.observe(scene)
             except Exception as error:  # noqa: BLE001  # one broken detector must not silence the others
                 self.failures[watch.rule.name] = f"{type(error).__name__}: {error}"
+
+    def _rests(self, window: Window, where: RowArray, t: int, row: int) -> bool:
+        """Whether the strategy of a row has no reason to trade."""
+        return self.signals.are_quiet((row, self.series[row].key), window, where, t)
 
     def _remember(self, window: Window, t: int) -> None:
         until = window.time_at(t + 1)

@@ -1,5 +1,6 @@
 """One column of a window with everything the rules may look at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ class Scene:
         late: shape (n_state,), how many cells behind the present each series usually is.
         live: whether anomalies of this column may be raised.
         away: whether nobody collected then; a value that is missing says nothing about its series.
+        rests: whether the strategy of a row of the state has no reason to trade by then.
     """
 
     window: Window
@@ -45,6 +47,7 @@ class Scene:
     late: FloatArray
     live: bool
     away: bool = False
+    rests: Callable[[int], bool] = lambda _row: False
 
     def baseline(self, rows: RowArray, size: int) -> FloatArray:
         """Up to `size` cells before the column for rows of the state, shape (len(rows), <= size)."""

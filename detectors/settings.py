@@ -57,6 +57,11 @@ class DetectionSettings(BaseModel):
         default=7_200, ge=60, description="Time at one new level that makes it the new normal."
     )
     quiet_steps: int = Field(default=3, ge=1, le=1_000, description="Normal cells that end an anomaly.")
+    signals: tuple[str, ...] = Field(
+        default=("*signal*",),
+        description="Metrics that tell how much reason to trade a strategy has; `*` and `?` match."
+        " A weak one excuses a strategy without orders.",
+    )
     timezone: str = Field(default="UTC", description="Zone of the daily and weekly pattern.")
     holidays: tuple[date, ...] = Field(default=(), description="Days that behave like a Sunday.")
     sessions: tuple[Session, ...] = Field(

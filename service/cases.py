@@ -1,6 +1,6 @@
 """From stored data to a case: what the evidence engine may look at for one investigation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -52,6 +52,7 @@ class CaseBuilder:
         edges: configured edges on top of it.
         settings: of the evidence engine.
         clock: the service's clock.
+        late: how many of the newest cells of each series are usually not there yet.
     """
 
     def __init__(  # noqa: PLR0913 -- everything an investigation may look at
@@ -64,6 +65,7 @@ class CaseBuilder:
         edges: Sequence[Edge],
         settings: EvidenceSettings,
         clock: Callable[[], datetime],
+        late: Callable[[Window], Mapping[str, int]] = lambda _window: {},
     ) -> None:
         self._window_for = window_for
         self._events = events
@@ -72,6 +74,7 @@ class CaseBuilder:
         self._edges = edges
         self._settings = settings
         self._clock = clock
+        self._late = late
 
     def gather(self, request: DiagnosisRequest) -> Ledger:
         """Compute the ledger of a request from what is known now."""
@@ -98,12 +101,15 @@ class CaseBuilder:
         ]
         measured = window.select(metrics)
         targets = targets_of(request.affected_metrics, measured)
+        end, is_now = _reached(request.end_time, self._clock(), measured)
         return Case(
             targets=targets,
             target_component=_shared_component(targets),
             start=request.start_time,
-            end=request.end_time,
+            end=end,
             window=measured,
+            # What belongs to an incident was seen to have begun with it.
+            began_by=request.start_time if request.incident_id else None,
             topology=self.topology(measured.series),
             logs=[_log_counts(window, row) for row in templates],
             events=self._events.between(
@@ -111,6 +117,7 @@ class CaseBuilder:
             ),
             past=self._past(),
             now=self._clock(),
+            late=self._late(measured) if is_now else {},
         )
 
     def topology(self, series: Sequence[Series]) -> Topology:
@@ -134,6 +141,14 @@ def targets_of(affected: Sequence[str], window: Window) -> tuple[str, ...]:
             found.update((one.name, one) for one in window.series if one.key.metric == name)
     money = tuple(name for name, one in found.items() if is_outcome(one))
     return money or tuple(found)[:1]
+
+
+def _reached(end: datetime, now: datetime, window: Window) -> tuple[datetime, bool]:
+    """The end of what was asked, and whether that is now: then the cell that has begun counts as well."""
+    begun = window.time_at(window.column_of(now))
+    over = begun + timedelta(seconds=window.step_s)
+    is_now = begun <= end < over
+    return (over if is_now else end), is_now
 
 
 def _shared_component(targets: Sequence[str]) -> str | None:

@@ -22,9 +22,10 @@ def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clo
         step_s = series[0].step_s if series else settings.scheduler.interval_seconds
         held = windows.view(step_s)
         reference = timedelta(hours=settings.scheduler.lookback_hours) / 2
-        if held is not None and held.start <= request.start_time - reference:
-            return held.between(held.start, max(request.end_time, held.start))
+        # What was scraped at the end lies in the cell that began then.
         end = request.end_time + timedelta(seconds=step_s)
+        if held is not None and held.start <= request.start_time - reference:
+            return held.between(held.start, max(end, held.start))
         return stores.samples.window(step_s, request.start_time - REFERENCE, end)
 
     return CaseBuilder(
@@ -35,4 +36,5 @@ def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clo
         edges=settings.edges,
         settings=settings.evidence,
         clock=clock,
+        late=windows.punctuality.late,
     )

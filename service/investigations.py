@@ -37,6 +37,7 @@ MAX_WAITING = 200
 IN_CYCLE_SECONDS = 30.0
 # An open incident is looked at again, at first soon, then ever more rarely.
 FIRST_PAUSE = timedelta(minutes=5)
+SOON_LOOKS = 2
 MAX_DIAGNOSES_PER_INCIDENT = 9
 # How much longer a sure cause is left alone.
 SURE_PAUSES = 6
@@ -84,9 +85,11 @@ def needs_diagnosis(
         return False
     start = start_of(anomalies)
     same = [one for one in known if abs(one.start_time - start) <= SAME_START]
-    # Cycles come a little late or early: half a pause of tolerance. Another start is another question.
-    pause: timedelta = FIRST_PAUSE * (2 ** (len(same) - 1) - 0.5)
     grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
+    # While it unfolds, what no cause was found for and is more by now may show one in the very next cycle.
+    looks = 1 if grew and not is_sure(last) and len(same) <= SOON_LOOKS else len(same)
+    # Cycles come a little late or early: half a pause of tolerance. Another start is another question.
+    pause: timedelta = FIRST_PAUSE * (2 ** (looks - 1) - 0.5)
     return now - last.timestamp >= (pause if grew or not is_sure(last) else SURE_PAUSES * pause)
 
 

@@ -12,6 +12,7 @@ from db.series import SeriesStore
 from domain.live_window import LiveWindow
 from domain.series import SampleBatch, Series, Window, floor_to_step
 from domain.timestamps import from_microseconds, to_microseconds
+from service.punctuality import Punctuality
 
 LEARN_BLOCK = 500
 # 28 days of five minutes.
@@ -44,6 +45,7 @@ class Windows:
         self._cursor = 0
         self._judged = 0
         self.unjudged_from: datetime | None = None
+        self.punctuality = Punctuality()
 
     @property
     def n_series(self) -> int:
@@ -188,13 +190,16 @@ class Windows:
     def to_score(self) -> list[tuple[Window, int]]:
         """Each window that changed, from its first sample on, with the first column to look at again."""
         with self._guard:
-            return [
+            found = [
                 (view, max(view.column_of(self._unscored[step_s]), 0))
                 for step_s, window in sorted(self._windows.items())
                 if step_s in self._unscored
                 for view in (_without_leading_gap(window.view()),)
                 if view.n_steps
             ]
+            for view, _ in found:
+                self.punctuality.look(view)
+            return found
 
     def mark_scored(self) -> None:
         """What `to_score` gave last was scored and its result is stored."""

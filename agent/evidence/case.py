@@ -1,6 +1,6 @@
 """A case: everything that the evidence engine may look at, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -64,6 +64,7 @@ class Case:
         window: all series on one grid, with reference history before `start`.
         onset: when it began, where that is known; else it is estimated.
         alarm: when somebody noticed; later data are used too unless `end` says otherwise.
+        began_by: when it had begun at the latest; an onset is not estimated later.
         topology: the cause graph; empty where none is configured.
         target_component: the component to explain, where the targets' names do not say it.
         logs: template counts, with times or summed.
@@ -73,6 +74,7 @@ class Case:
             set where it is known that they only show it. Money never is a cause.
         excluded: earlier windows that held incidents themselves, kept out of the reference.
         now: the moment of the investigation; `end` where it is not given.
+        late: cells at the end that are usually not there yet, by name of the series; they are no silence.
     """
 
     targets: tuple[str, ...]
@@ -81,6 +83,7 @@ class Case:
     window: Window
     onset: datetime | None = None
     alarm: datetime | None = None
+    began_by: datetime | None = None
     topology: Topology = field(default_factory=Topology)
     target_component: str | None = None
     logs: Sequence[LogCounts | LogSummary] = ()
@@ -89,6 +92,7 @@ class Case:
     target_is_symptom: bool = False
     excluded: Sequence[tuple[datetime, datetime]] = ()
     now: datetime | None = None
+    late: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None:

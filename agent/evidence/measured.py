@@ -12,7 +12,7 @@ from agent.evidence.shift import Shifts, measure, peer_groups
 from agent.evidence.stillness import Stillness, stillness
 from agent.evidence.tails import false_discovery_rate
 from agent.vocabulary import Kind, component_of, is_outcome, kind_of, stem
-from domain.series import BoolArray, FloatArray, Window
+from domain.series import BoolArray, FloatArray, IntArray, Window
 
 GUARD = 3
 MUCH = 30
@@ -73,12 +73,13 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     targets = tuple(sorted(known, key=lambda row: not outcomes[row]))
     target_component = case.target_component or (components[targets[0]] if targets else None)
     last = _last_reported(window, min(max(window.column_of(case.end), 1), window.n_steps))
-    onset, estimated, leading = _onset(case, targets, kinds, last, settings)
+    late = _lateness(case, last)
+    onset, estimated, leading = _onset(case, targets, kinds, (last, late), settings)
     onset = _from_the_start(case, onset) if estimated else onset
     targets = tuple(sorted(targets, key=lambda row: row != leading))
     last = max(last, onset.column + 1)
     reference = _reference_columns(case, onset, window.n_steps, estimated=estimated)
-    shifts, still = _compare(window, kinds, reference, (onset.column, last), settings)
+    shifts, still = _compare(window, kinds, reference, (onset.column, last, late), settings)
     q = np.ones(len(window.series))
     q[shifts.tested] = false_discovery_rate(shifts.p[shifts.tested])
     return Measured(
@@ -103,15 +104,16 @@ def _compare(
     window: Window,
     kinds: tuple[Kind, ...],
     reference: BoolArray,
-    columns: tuple[int, int],
+    columns: tuple[int, int, IntArray],
     settings: EvidenceSettings,
 ) -> tuple[Shifts, Stillness]:
     """Shifts of the window's columns against the reference, those of series that went still included."""
-    before, during = window.values[:, reference], window.values[:, columns[0] : columns[1]]
+    first, last, late = columns
+    before, during = window.values[:, reference], window.values[:, first:last]
     peers = peer_groups([one.key.metric for one in window.series])
     falls = np.array([_falls_matter(kind) for kind in kinds], dtype=bool)
     shifts = measure(before, during, peers, falls, settings)
-    still = stillness(before, during)
+    still = stillness(before, during, window.values[:, first - 1] if first else None, late)
     shifts = replace(
         shifts,
         p=np.minimum(shifts.p, still.p),
@@ -129,14 +131,32 @@ def _last_reported(window: Window, last: int) -> int:
     return int(reported[-1]) + 1 if len(reported) else last
 
 
+def _lateness(case: Case, last: int) -> IntArray:
+    """Cells before `last` that each series has usually not reported yet, shape (n,)."""
+    # Newest columns that are left out are the first to be missing.
+    left_out = max(case.window.column_of(case.end) - last, 0)
+    late = [case.late.get(one.name, 0) - left_out for one in case.window.series]
+    return np.maximum(np.array(late, dtype=np.int64), 0)
+
+
+def _punctual(values: FloatArray, late: int) -> FloatArray:
+    """A series without the newest samples that are missing because it is always late."""
+    gap = int(np.isfinite(values[::-1]).argmax()) if np.isfinite(values).any() else 0
+    return values[: len(values) - gap] if gap <= late else values
+
+
 def _onset(
-    case: Case, targets: tuple[int, ...], kinds: tuple[Kind, ...], last: int, settings: EvidenceSettings
+    case: Case,
+    targets: tuple[int, ...],
+    kinds: tuple[Kind, ...],
+    reach: tuple[int, IntArray],
+    settings: EvidenceSettings,
 ) -> tuple[onsets.Onset, bool, int | None]:
     """The onset, whether it was estimated, and the target that shows it first among the clear ones.
 
     Where some targets are money, only those are asked: they come first.
     """
-    window = case.window
+    window, (last, late) = case.window, reach
     leading = targets[0] if targets else None
     if case.onset is not None:
         column = min(max(window.column_of(case.onset), 0), last - 1)
@@ -145,7 +165,10 @@ def _onset(
     lookback = max(int(settings.onset_lookback_minutes * 60 // window.step_s), 3)
     first = min(max(noticed - lookback, 3), last - 1)
     asked = [row for row in targets if kinds[row].is_outcome == kinds[targets[0]].is_outcome]
-    found = [(row, _estimated(window.values[row, :last], first, kinds[row])) for row in asked]
+    found = [
+        (row, _estimated(_punctual(window.values[row, :last], int(late[row])), first, kinds[row]))
+        for row in asked
+    ]
     known = [(onset, row) for row, onset in found if onset is not None]
     if known:
         clear = CLEAR * max(onset.gain for onset, _ in known)
@@ -161,10 +184,12 @@ def _onset(
 def _from_the_start(case: Case, onset: onsets.Onset) -> onsets.Onset:
     """Begin where the trouble was first seen, if that is shortly before the target shows it.
 
-    Losses follow their cause: a window that starts with the loss would miss a crash that came before it.
+    Losses follow their cause: a window that starts with the loss would miss a crash that came before it, and
+    one that starts with the worst loss would take the end of a rally for a crash.
     """
     start = case.window.column_of(case.start)
-    if not 0 < onset.column - start <= GUARD or start < 1:
+    known = case.began_by is not None and onset.column >= case.window.column_of(case.began_by)
+    if not (known or onset.column - start <= GUARD) or not 1 <= start < onset.column:
         return onset
     return replace(onset, column=start, low=min(onset.low, start))
 

@@ -13,6 +13,8 @@ NOTABLE = 0.1
 # A series that went still counts like one that moved by twenty spreads, where its p-value has four digits.
 STILL_SIZE = float(np.log1p(20.0))
 CERTAIN_DIGITS = 4.0
+# What a market of a venue is seen and traded through.
+DOORS = frozenset({"feed", "gateway", "venue"})
 # A single sample says less than a level of the same height.
 SPIKE_SHARE = 0.45
 
@@ -36,9 +38,10 @@ def _weights(measured: Measured, settings: EvidenceSettings) -> FloatArray:
     """Less for what tells of others, and for moves in the direction that does no harm.
 
     A log volume reports on whatever the lines are about, client-side latency on those who are called, and a
-    market that stands still on the feed through which it is seen.
+    market that stands still on the feed through which it is seen, where that is odd.
     """
     series = measured.window.series
+    blind = _troubled_venues(measured)
     weights = np.ones(len(series))
     rises = np.where(measured.shifts.spike != 0, measured.shifts.spike, measured.shifts.z) > 0
     for i, one in enumerate(series):
@@ -46,12 +49,26 @@ def _weights(measured: Measured, settings: EvidenceSettings) -> FloatArray:
             weights[i] *= settings.dependency_weight
         if measured.kinds[i].family == "log":
             weights[i] *= settings.report_weight
-        if measured.still.still[i] and class_of(measured.components[i]) == "market":
+        if measured.still.still[i] and _market_venue(measured.components[i]) in blind:
             weights[i] *= settings.report_weight
         bad = measured.kinds[i].bad
         if bad != "both" and (bad == "up") != bool(rises[i]) and not measured.still.still[i]:
             weights[i] *= settings.harmless_weight
     return weights
+
+
+def _troubled_venues(measured: Measured) -> frozenset[str]:
+    """Venues of which the feed, the gateway or the venue itself is odd: what explains a still market."""
+    return frozenset(
+        component.partition(":")[2]
+        for i, component in enumerate(measured.components)
+        if class_of(component) in DOORS and measured.shifts.tested[i] and measured.q[i] < NOTABLE
+    )
+
+
+def _market_venue(component: str) -> str | None:
+    """The venue of `market:VENUE:SYMBOL`; None for everything else."""
+    return component.split(":")[1] if class_of(component) == "market" and ":" in component else None
 
 
 def own_score(rows: Sequence[int], series: FloatArray, measured: Measured) -> float:

@@ -32,31 +32,46 @@ class Stillness:
         return out
 
 
-def stillness(reference: FloatArray, current: FloatArray) -> Stillness:
+def stillness(
+    reference: FloatArray,
+    current: FloatArray,
+    before: FloatArray | None = None,
+    late: IntArray | None = None,
+) -> Stillness:
     """Find series that went still in a window.
 
     Args:
         reference: shape (n, r); NaN is a gap.
         current: shape (n, w), with at least one column.
+        before: shape (n,), the samples just before the window, which its first may repeat; not known without.
+        late: shape (n,), newest samples that are usually not there yet; none without.
     """
     here = np.isfinite(current)
     known = np.maximum.accumulate(np.isfinite(reference), axis=1)
     # Before its first sample a series was not silent, it was not there.
     gaps = known & ~np.isfinite(reference)
     never = gaps.sum(axis=1) < MOSTLY * np.maximum(known.sum(axis=1), 1)
+    told = np.isfinite(reference)
+    paired = told[:, 1:] & told[:, :-1]
     zeros, repeats = reference == 0, np.diff(reference, axis=1) == 0
     missing = _last_run(~here)
-    zero = _last_run(current == 0)
-    same = _last_run(np.diff(current, axis=1) == 0)
+    unusual = missing if late is None else np.maximum(missing - late, 0)
+    # What is only late says nothing: such a series is judged by what came before.
+    skipped = np.where(unusual == 0, missing, 0)
+    zero = _last_run(current == 0, skipped)
+    led = current if before is None else np.column_stack([before, current])
+    same = _last_run(np.diff(led, axis=1) == 0, skipped)
     enough = np.isfinite(reference).sum(axis=1) > SHORTEST_FREEZE
-    silent = enough & never & (missing >= _least(current, SHORTEST_STOP))
-    stopped = enough & ~silent & (_share(zeros) < RARE) & (zero >= _least(current, SHORTEST_STOP))
+    silent = enough & never & (unusual >= _least(current, SHORTEST_STOP))
+    stopped = enough & ~silent & (_share(zeros, told) < RARE) & (zero >= _least(current, SHORTEST_STOP))
     # However long the window: what never repeated itself before does not do so by chance.
-    frozen = enough & ~silent & ~stopped & (_share(repeats) < RARE) & (same >= SHORTEST_FREEZE)
+    frozen = enough & ~silent & ~stopped & (_share(repeats, paired) < RARE) & (same >= SHORTEST_FREEZE)
     p, since = np.ones(len(current)), np.zeros(len(current), dtype=np.int64)
-    for kind, rare, length in ((silent, gaps, missing), (stopped, zeros, zero), (frozen, repeats, same)):
-        p = np.where(kind, _run_chance(rare, length), p)
-        since = np.where(kind, current.shape[1] - length, since)
+    runs = ((silent, gaps, known, missing), (stopped, zeros, told, zero), (frozen, repeats, paired, same))
+    for kind, rare, among, length in runs:
+        p = np.where(kind, _run_chance(rare, among, length), p)
+        since = np.where(kind, current.shape[1] - length - skipped, since)
+    p = np.where(silent, _run_chance(gaps, known, unusual), p)
     return Stillness(silent, stopped, frozen, p, since)
 
 
@@ -65,21 +80,27 @@ def _least(current: FloatArray, shortest: int) -> float:
     return max(float(shortest), 0.3 * float(current.shape[1]))
 
 
-def _last_run(events: BoolArray) -> IntArray:
-    """Length of the unbroken run of events that reaches to the last column."""
+def _last_run(events: BoolArray, skipped: IntArray | None = None) -> IntArray:
+    """Length of the unbroken run of events that reaches to the last column, or to those that are skipped."""
     if not events.shape[1]:
         return np.zeros(len(events), dtype=np.int64)
+    if skipped is not None and skipped.any():
+        out = np.arange(events.shape[1]) >= events.shape[1] - skipped[:, None]
+        run: IntArray = np.maximum(_last_run(events | out) - skipped, 0)
+        return run
     broken = ~events[:, ::-1]
     length: IntArray = np.where(broken.any(axis=1), broken.argmax(axis=1), events.shape[1]).astype(np.int64)
     return length
 
 
-def _share(events: BoolArray) -> FloatArray:
-    return events.mean(axis=1) if events.shape[1] else np.zeros(len(events))
+def _share(events: BoolArray, among: BoolArray) -> FloatArray:
+    """Share of the samples (or pairs of them) that are there in which something is the case."""
+    share: FloatArray = events.sum(axis=1) / np.maximum(among.sum(axis=1), 1)
+    return share
 
 
-def _run_chance(rare: BoolArray, length: IntArray) -> FloatArray:
+def _run_chance(rare: BoolArray, among: BoolArray, length: IntArray) -> FloatArray:
     """Chance of a run of independent events at their reference share, one more of them assumed than seen."""
-    share = (rare.sum(axis=1) + 1) / (rare.shape[1] + 2)
+    share = (rare.sum(axis=1) + 1) / (among.sum(axis=1) + 2)
     chance: FloatArray = np.clip(share, 0.0, 1.0) ** np.minimum(length, 20)
     return chance

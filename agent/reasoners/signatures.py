@@ -46,6 +46,22 @@ class Surroundings:
             return self.downstream
         return self.upstream if where == "upstream" else self.ledger.signals
 
+    def found_normal(self, where: str) -> frozenset[str]:
+        """Kinds that were looked at there and are as always; `anywhere` is what bears the same name."""
+        checked = self.ledger.checked
+        if where == "root":
+            return frozenset(checked.get(self.component, ()))
+        if where != "anywhere":
+            return frozenset()
+        name = _bearer(self.component)
+        beside = (kinds for one, kinds in checked.items() if name and _bearer(one) == name)
+        return frozenset(kind for kinds in beside for kind in kinds)
+
+
+def _bearer(component: str) -> str:
+    """Whose part a component is: the venue of its feed, its gateway and its markets."""
+    return component.split(":")[1] if ":" in component else ""
+
 
 def surroundings(ledger: Ledger, component: str) -> Surroundings:
     """Arrange the moves around a component; without a graph all others count as downstream."""
@@ -125,7 +141,7 @@ def _weigh(sign: Sign, around: Surroundings) -> tuple[float, Signal | None]:
     if here and sign.weight > 0:
         best = max(here, key=lambda one: (strength(one), one.series))
         return -0.7 * sign.weight * strength(best), best
-    checked = sign.where == "root" and sign.kind in around.ledger.checked.get(around.component, ())
+    checked = sign.kind in around.found_normal(sign.where)
     return (-MISSING * max(sign.weight, 0.0), None) if checked and sign.state == "any" else (0.0, None)
 
 

@@ -1,28 +1,159 @@
-"""Failures without an error: told within two cycles, with the right cause first.
+"""Failures without an error: alerted within two cycles, with the right cause first.
 
-The real service on a clock of the test's own; what a desk measures comes over REST.
+The real service on a clock of the test's own. In the first half it reads a venue through ccxt and a bot's
+exporter by HTTP and sends its alerts to a webhook; in the second a whole desk pushes over REST.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from silent_rig import SilentDesk, metric_of, since
+from silent_sources import SYMBOL, LiveDesk, live_desk, milliseconds
 
+from collectors.exchange.venue import Pace
 from domain.anomaly import severity_rank
 from domain.diagnosis import Diagnosis
 from domain.incident import Incident
 
-# A day of history is learned for each of them, which takes its time.
-pytestmark = pytest.mark.endurance
-CYCLES = 2
 ALERTING = severity_rank("medium")
+SEEDS = range(1, 7)
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[SilentDesk]:
-    with SilentDesk(tmp_path, seed=4) as rig:
+class Failure(NamedTuple):
+    """What breaks, after how many cycles at the latest that is alerted, and what the diagnosis says first.
+
+    A candle is known in the second cycle after its begin: once it is over and the venue has begun another.
+    """
+
+    begin: Callable[[LiveDesk], None]
+    cycles: int
+    cause: str
+    components: tuple[str, ...]
+
+
+def dead_websocket(desk: LiveDesk) -> None:
+    """The process lives and answers, its counters stand still, and so does what it computes from prices."""
+    desk.bot.websocket_dead = True
+
+
+def no_orders(desk: LiveDesk) -> None:
+    """The process lives, its feed and its signal too; it only sends no orders."""
+    desk.bot.no_orders = True
+
+
+def no_new_candles(desk: LiveDesk) -> None:
+    """The venue goes on answering, with the same old candles."""
+    desk.venue.no_bars_since = milliseconds(desk.now)
+
+
+def repeated_candles(desk: LiveDesk) -> None:
+    """Candles come in time, with the same numbers again and again."""
+    desk.venue.same_bars_since = milliseconds(desk.now)
+
+
+FAILURES = {
+    "a dead websocket": Failure(dead_websocket, 2, "stale_feed", ("feed:bybit",)),
+    "a bot without orders": Failure(no_orders, 2, "silent_strategy", ("strategy:maker",)),
+    "no new candles": Failure(no_new_candles, 2, "stale_feed", ("feed:bybit", f"market:bybit:{SYMBOL}")),
+    "repeated candles": Failure(repeated_candles, 3, "stale_feed", (f"market:bybit:{SYMBOL}",)),
+}
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace of the real venue is kept elsewhere."""
+    monkeypatch.setattr(Pace, "wait", lambda _self, _seconds: None)
+
+
+def live_through(desk: LiveDesk, failure: Failure) -> tuple[datetime, int]:
+    """Break it; returns when, and how many alerts there were by then."""
+    began, before = desk.now, len(desk.alerts)
+    assert before == 0, desk.alerts
+    failure.begin(desk)
+    for _ in range(failure.cycles):
+        desk.step()
+    assert desk.alerts, [(one.rule, one.severity) for one in desk.anomalies()]
+    return began, before
+
+
+def said_first(desk: LiveDesk, began: datetime) -> Diagnosis:
+    """The diagnosis of the incident that the alerts are about."""
+    (incident,) = [
+        one
+        for one in desk.incidents()
+        if one.started_at >= began and severity_rank(one.severity) >= ALERTING and one.status == "open"
+    ]
+    return desk.diagnosis(incident)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_it_is_alerted_with_the_right_cause_first(name: str, tmp_path: Path) -> None:
+    failure = FAILURES[name]
+    with live_desk(tmp_path, seed=1) as desk:
+        desk.remember(56)
+        began, _ = live_through(desk, failure)
+        first = said_first(desk, began).primary_hypothesis
+        assert first is not None
+        assert first.cause == failure.cause
+        assert first.component in failure.components
+        assert json.dumps(desk.alerts[-1]).count(first.title)
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize("cells", [60, 288])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", FAILURES)
+def test_it_is_alerted_after_a_short_and_a_long_past(
+    name: str, seed: int, cells: int, tmp_path: Path
+) -> None:
+    failure = FAILURES[name]
+    with live_desk(tmp_path, seed) as desk:
+        desk.remember(cells)
+        for _ in range(3):
+            desk.step()
+        began, _ = live_through(desk, failure)
+        diagnosis = said_first(desk, began)
+        first = diagnosis.primary_hypothesis
+        assert first is not None
+        assert diagnosis.outcome == "cause_found"
+        assert (first.cause, first.component in failure.components) == (failure.cause, True), first
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hours_without_orders_stay_one_incident_that_grows(seed: int, tmp_path: Path) -> None:
+    with live_desk(tmp_path, seed) as desk:
+        desk.remember(72)
+        began, _ = live_through(desk, FAILURES["a bot without orders"])
+        for _ in range(36):
+            desk.step()
+        first = said_first(desk, began).primary_hypothesis
+        assert first is not None
+        assert (first.cause, first.component) == ("silent_strategy", "strategy:maker")
+        orders = [one for one in desk.anomalies() if one.rule == "no-orders"]
+        assert {one.severity for one in orders} == {"critical"}
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_bot_whose_signal_rests_is_left_alone(seed: int, tmp_path: Path) -> None:
+    with live_desk(tmp_path, seed) as desk:
+        desk.remember(72)
+        desk.bot.quiet_signal = True
+        for _ in range(12):
+            desk.step()
+        assert not [one for one in desk.anomalies() if one.anomaly_type == "silent_strategy"]
+        assert not desk.alerts
+
+
+@pytest.fixture(params=SEEDS)
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SilentDesk]:
+    with SilentDesk(tmp_path, seed=request.param) as rig:
         rig.remember()
         rig.step()
         rig.step()
@@ -31,7 +162,7 @@ def desk(tmp_path: Path) -> Iterator[SilentDesk]:
 
 def told(desk: SilentDesk, first: int, metrics: set[str]) -> tuple[Incident, Diagnosis]:
     """The incident that alerts about these metrics after two cycles, and what was said about it."""
-    for _ in range(CYCLES):
+    for _ in range(2):
         desk.step()
     found = [
         one
@@ -46,7 +177,8 @@ def told(desk: SilentDesk, first: int, metrics: set[str]) -> tuple[Incident, Dia
     return incident, desk.diagnosis(incident)
 
 
-def test_a_dead_websocket_is_told(desk: SilentDesk) -> None:
+@pytest.mark.endurance
+def test_a_dead_websocket_of_a_desk_is_told(desk: SilentDesk) -> None:
     """The process lives, nothing fails, and nothing comes any more from one venue."""
     keys = [key for key in desk.of("binance") if desk.desk.series[key].source == "market_data"]
     first = desk.silence(keys, 0)
@@ -57,7 +189,8 @@ def test_a_dead_websocket_is_told(desk: SilentDesk) -> None:
     assert (primary.cause, primary.component) == ("stale_feed", "feed:binance")
 
 
-def test_a_bot_without_orders_is_told(desk: SilentDesk) -> None:
+@pytest.mark.endurance
+def test_a_bot_without_orders_on_a_desk_is_told(desk: SilentDesk) -> None:
     """Its signal is live and its process writes metrics; it only sends no orders."""
     first = desk.column
     for key in desk.of("maker"):
@@ -74,7 +207,8 @@ def test_a_bot_without_orders_is_told(desk: SilentDesk) -> None:
     assert (primary.cause, primary.component) == ("silent_strategy", "strategy:maker")
 
 
-def test_stale_candles_are_told(desk: SilentDesk) -> None:
+@pytest.mark.endurance
+def test_stale_candles_of_a_desk_are_told(desk: SilentDesk) -> None:
     """Candles come in time, with the same numbers again and again."""
     first = desk.column
     for key in desk.of("okx"):

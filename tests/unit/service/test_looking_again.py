@@ -79,6 +79,13 @@ def test_an_open_question_is_asked_again_in_the_next_cycle_and_then_more_rarely(
     assert needs_diagnosis(INCIDENT, [LATENCY], twice, START + 15 * MINUTE)
 
 
+def test_an_open_question_that_is_more_by_now_is_asked_in_the_cycle_after() -> None:
+    twice = [diagnosis(n, "inconclusive", 0.6) for n in (0, 5)]
+    assert needs_diagnosis(INCIDENT, [LATENCY, anomaly("queue", 10)], twice, START + 10 * MINUTE)
+    thrice = [*twice, diagnosis(10, "inconclusive", 0.6)]
+    assert not needs_diagnosis(INCIDENT, [LATENCY, anomaly("queue", 10)], thrice, START + 15 * MINUTE)
+
+
 def test_what_began_at_another_time_is_a_new_question() -> None:
     known = [diagnosis(n, "no_fault", 0.9) for n in (0, 5, 15, 35)]
     later = anomaly("queue", 60, "critical")
