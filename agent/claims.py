@@ -154,7 +154,8 @@ def _number(raw: str) -> tuple[float, float]:
     assert match is not None
     digits = match[0].rstrip(",").replace(",", "")
     mantissa, _, exponent = digits.lower().partition("e")
-    scale = 10.0 ** int(exponent) if exponent else 1.0
+    # As text: a power that no float holds is infinite, and no quantity is.
+    scale = float(f"1e{exponent}") if exponent else 1.0
     suffix = re.search(r"(bn|[kKmM])$", raw[match.end() :].strip())
     scale *= _SCALE[suffix[1]] if suffix else 1.0
     decimals = len(mantissa.partition(".")[2])

@@ -1,10 +1,11 @@
 """Checks what a model wrote against the ledger, claim by claim; what does not hold does not stay."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent.claims import Segment, Token, plain_signs, segments, sentences, tokens
+from agent.claims import CITES, Segment, Token, plain_signs, segments, sentences, tokens
 from agent.grounds import LEVELS, Grounds, Quantity, Register
 from agent.phrases import (
     ABOUT,
@@ -15,14 +16,17 @@ from agent.phrases import (
     FROM_TO,
     LOSS,
     MOVED_BY,
-    NO_ORDER,
     ODD,
-    ORDER,
     SNAKE,
     UP,
     VERDICT,
 )
+from agent.sequence import order_claims
+from agent.worded import is_about, worded
 from domain.diagnosis import Outcome, Verification
+
+# What is longer is no sentence, and each of its claims would be looked for in all of it.
+MAX_SENTENCE = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,15 @@ def verify(text: str, register: Register, outcome: Outcome | None) -> Verified:
 def check_sentence(sentence: str, register: Register, outcome: Outcome | None) -> _Tally:
     """Check all claims of one sentence."""
     tally = _Tally()
+    if len(sentence) > MAX_SENTENCE:
+        tally.check(False, "the sentence is too long")
+        return tally
     plain = plain_signs(sentence)
     if FOREIGN.search(plain):
         tally.check(False, "links, mentions, markup and talk about the prompt are not allowed")
     if VERDICT.search(plain) or (FAULTLESS.search(plain) and outcome != "no_fault"):
         tally.check(False, "verdicts and severities are not the model's to give")
+    _check_words(plain, register, tally)
     for word in SNAKE.findall(plain):
         tally.check(_known_word(word, register), f"{word!r} is neither a known cause nor a known name")
     _check_quotes(plain, register, tally)
@@ -101,6 +109,18 @@ def check_sentence(sentence: str, register: Register, outcome: Outcome | None) -
     if not tally.claims:
         tally.check(False, "says nothing that a fact bears out; cite the fact it rests on")
     return tally
+
+
+def _check_words(sentence: str, register: Register, tally: _Tally) -> None:
+    """What is said without digits, and whether it is about what it cites at all."""
+    ids = [one for segment in segments(sentence) for one in segment.cited]
+    cited = [register.grounds[one].fact for one in dict.fromkeys(ids) if one in register.grounds]
+    titles = [one.title for one in register.hypotheses]
+    text = CITES.sub(" ", sentence)
+    for reason in worded(text, cited, register.ledger, titles):
+        tally.check(False, reason)
+    if cited and not is_about(text, cited, titles) and not any(tokens(text)):
+        tally.check(False, "says nothing of what the cited facts are about")
 
 
 def _known_word(word: str, register: Register) -> bool:
@@ -127,7 +147,8 @@ def _check_segment(segment: Segment, register: Register, tally: _Tally) -> None:
     if grounds:
         _check_direction(masked, grounds, tally)
         _check_from_to(masked, grounds, tally)
-    _check_order(segment.text, grounds, tally)
+    for holds, reason in order_claims(segment.text, grounds):
+        tally.check(holds, reason)
 
 
 def _without_titles(text: str, register: Register) -> str:
@@ -234,10 +255,17 @@ def _same_dimension(token: Token, quantity: Quantity) -> bool:
 
 
 def _close(token: Token, value: float, text: str = "") -> bool:
+    if not math.isfinite(token.ulp) or (token.ulp > 1.0 and _is_blunt(token, value)):
+        return False
     slack = 0.5 * token.ulp * (1 + 1e-9) + 1e-9 * abs(value)
     if text and ABOUT.search(text[: token.start]):
         slack = max(slack, 0.05 * abs(value))
     return abs(token.value - value) <= slack
+
+
+def _is_blunt(token: Token, value: float) -> bool:
+    """Whether a number is written so roughly, as in `0M` or `1e6`, that it says nothing about a value."""
+    return abs(token.value - value) > 0.2 * abs(token.value)
 
 
 def _check_direction(text: str, grounds: Sequence[Grounds], tally: _Tally) -> None:
@@ -261,36 +289,3 @@ def _check_from_to(text: str, grounds: Sequence[Grounds], tally: _Tally) -> None
     if baseline is not None and value is not None:
         holds = _close(first, baseline, text) and _close(second, value, text)
         tally.check(holds, "the move did not go from the first to the second value")
-
-
-def _check_order(text: str, grounds: Sequence[Grounds], tally: _Tally) -> None:
-    """Order in time only where a cited fact establishes it, and only that way round."""
-    match = ORDER.search(NO_ORDER.sub(lambda found: " " * len(found[0]), text))
-    if match is None:
-        return
-    timed = [
-        one for one in grounds if one.fact.lead_seconds is not None or one.fact.kind in {"event", "news"}
-    ]
-    tally.check(bool(timed), "no cited fact establishes an order in time")
-    for one in timed:
-        _check_side(text, match, one, tally)
-
-
-def _check_side(text: str, match: re.Match[str], one: Grounds, tally: _Tally) -> None:
-    before = match[0].lower() in {
-        "before",
-        "precedes",
-        "preceded",
-        "preceding",
-        "leads",
-        "lead",
-        "ahead of",
-        "prior to",
-    }
-    seconds = one.fact.lead_seconds if one.fact.lead_seconds is not None else one.fact.value or 0.0
-    if one.fact.kind == "lead_lag" and len(one.fact.series) == 2:
-        leader, target = (text.lower().find(name.lower()) for name in one.fact.series)
-        if leader >= 0 and target >= 0 and leader > target:
-            before = not before
-    if match[0].lower() in {"before", "after", "precedes", "preceded", "leads", "lags", "follows"}:
-        tally.check(before == (seconds >= 0), "the order in time is the other way round")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,7 +40,7 @@ class Analysis(_Answer):
     """The six steps and the candidates; or what is needed first."""
 
     hypotheses: tuple[View, ...] = Field(default=(), max_length=12)
-    steps: dict[str, str] = Field(default_factory=dict)
+    steps: dict[str, Annotated[str, Field(max_length=MAX_TEXT)]] = Field(default_factory=dict, max_length=20)
     need: tuple[Need, ...] = Field(default=(), max_length=8)
 
 
