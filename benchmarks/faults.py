@@ -104,7 +104,7 @@ RIGHT: Mapping[str, Right] = {
     "403": _right("F62", OURS, (1, 1), "none", "does not accept the key"),
     "404": _right("F62", OURS, (1, 1), "none", "does not know this model"),
     "500": _right("F63", OURS, (3, 3), "unknown", "HTTP 500"),
-    "500-once": _right("F63", MODEL, (4, 5), "unknown"),
+    "500-once": _right("F63", MODEL, (4, 5), "unknown known"),
     "502": _right("F63", OURS, (3, 3), "unknown", "HTTP 502"),
     "503": _right("F63", OURS, (3, 3), "unknown", "HTTP 503"),
     "504": _right("F63", OURS, (3, 3), "unknown", "HTTP 504"),

@@ -21,6 +21,7 @@ from agent.chat.asked import Answer, Asked, Stopped
 from agent.chat.conversation import Turn
 from agent.chat.model_questions import Found, Talk, question_of
 from agent.chat.model_said import ModelUnhelpful, said_in
+from agent.chat.question import Intent
 from agent.chat.spoken import Ground
 from agent.chat.voice import Voice
 from agent.model.gateway import Run
@@ -29,6 +30,8 @@ from domain.errors import AnalystError, ReasonerError
 
 langsmith.configure(enabled=False)
 
+# To these the reader has no better answer than a model that declines.
+_UNREADABLE: frozenset[Intent] = frozenset({"unknown", "command", "help", "thanks", "diagnose", "clock"})
 MAX_ROUNDS = 4
 MAX_TOOLS_PER_ROUND = 4
 MAX_SERIES_CITED = 8
@@ -156,10 +159,19 @@ async def _ask(state: State, *, runtime: Runtime[_Context]) -> dict[str, Any]:
         voice.forget()
         return {"wanted": wanted, "ended": False}
     refusal = bool(_REFUSAL.search(text))
+    if refusal and _readable(talk):
+        raise ModelUnhelpful("the model had no answer")
     if not refusal and not Ground.of(talk.asked, _earlier(talk)).resting(text):
         return _pushed_back(talk, UNGROUNDED)
     voice.finish(text, truncated=reply.truncated)
     return {"wanted": [], "ended": True}
+
+
+def _readable(talk: Talk) -> bool:
+    """Whether the reader understood a question for which the model looked nothing up."""
+    question = talk.asked.question
+    odd = question.strangers or question.absent or question.unknown
+    return not talk.asked.calls and not odd and question.intent not in _UNREADABLE
 
 
 def _pushed_back(talk: Talk, wrong: str) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def unknown_answer(asked: Asked) -> Answer:
     ratios = [one for one in question.unknown if one in _NOT_COMPUTED]
     if ratios:
         answer.say(
-            f"I do not compute {listed([quoted(one) for one in ratios])}; I have totals, averages, extremes, "
-            "percentiles and deviations of what is stored."
+            f"I have no data for {listed([quoted(one) for one in ratios])}, and compute none; I have totals, "
+            "averages, extremes, percentiles and deviations of what is stored."
         )
     elif question.unknown:
         words = listed([quoted(one) for one in question.unknown[:5]])

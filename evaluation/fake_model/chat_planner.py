@@ -103,6 +103,12 @@ def _compare(reading: ChatReading) -> Sequence[Wish]:
             other = now.shifted(other.start - now.start.replace(hour=0, minute=0, second=0, microsecond=0))
         pair = {"span": [now.start, now.end], "other": [other.start, other.end]}
         return [wish("compare_windows", series=series, total=total, **pair)]
+    if question.spans and question.spans[0].day and question.spans[0].end < reading.now:
+        midnight = reading.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        now = Span(midnight, reading.now, "today")
+        other = now.shifted(question.spans[0].start - now.start)
+        pair = {"span": [now.start, now.end], "other": [other.start, other.end]}
+        return [wish("compare_windows", series=series, total=total, **pair)]
     if "yesterday" in question.text.lower():
         now = span_of(reading) if total else span_of(reading, HOUR)
         pair = {"span": [now.start, now.end], "other": [now.start - DAY, now.end - DAY]}
@@ -146,7 +152,7 @@ def _about(reading: ChatReading) -> Sequence[Wish]:
     tool, key = {"I": ("get_incident", "incident_id"), "A": ("get_anomaly", "anomaly_id")}.get(
         named[0], ("get_diagnosis", "diagnosis_id")
     )
-    if question.intent == "similar" and named[0] == "I":
+    if question.intent in {"similar", "last_time"} and named[0] == "I":
         tool = "similar_incidents"
     return _once(reading, tool, **{key: named})
 
@@ -212,6 +218,9 @@ _PLANS: Mapping[Intent, Callable[[ChatReading], Sequence[Wish]]] = {
     "actions": _about,
     "explain": _about,
     "similar": _about,
+    "last_time": _about,
+    "against": _about,
+    "over": _about,
     "movers": _window("movers", HOUR),
     "logs": _window("log_templates", HOUR),
     "events": _window("list_events", DAY),

@@ -5,10 +5,10 @@ from typing import Any
 
 from agent.chat.question import Statistic
 from agent.chat.wording import figure, money, plural, short, signed_money
+from evaluation.fake_model.chat_incidents import Found, diagnosis, evidence, incident, items, similar
 from evaluation.fake_model.chat_planner import kinds_of
 from evaluation.fake_model.chat_reader import ChatReading
 
-Found = Mapping[str, Any]
 _STATISTICS: Mapping[Statistic, str] = {"last": "last", "sum": "sum", "count": "n"}
 
 
@@ -35,15 +35,11 @@ def answer(reading: ChatReading) -> str:
     )
 
 
-def _items(result: Found) -> list[Found]:
-    return [one for one in result.get("items", ()) if isinstance(one, Mapping)]
-
-
 def _statistics(reading: ChatReading, result: Found) -> str:
     question = reading.question
     wanted = question.statistic or "last"
     name = _STATISTICS.get(wanted, wanted)
-    found = [one for one in _items(result) if one.get(name) is not None]
+    found = [one for one in items(result) if one.get(name) is not None]
     if not found:
         return "I have no data for that in this time."
     if wanted == "sum" and len(found) > 1 and "sum_of_sums" in result:
@@ -86,9 +82,9 @@ def _money(reading: ChatReading, result: Found) -> str:
 
 def _compared(_reading: ChatReading, result: Found) -> str:
     whole = result.get("whole")
-    items = [whole] if isinstance(whole, Mapping) else _items(result)
+    rows = [whole] if isinstance(whole, Mapping) else items(result)
     lines = []
-    for one in items[:12]:
+    for one in rows[:12]:
         if one.get("value") is None or one.get("other") is None:
             continue
         unit = _unit(one)
@@ -97,10 +93,16 @@ def _compared(_reading: ChatReading, result: Found) -> str:
         shown = money if unit == "USD" else figure
         line = f"{name}: {shown(now, unit)}, {'more' if now > other else 'less'} than {shown(other, unit)}"
         z = one.get("z")
-        if z is not None:
+        if z is None:
+            line += f" from {_minute(result['other_start'])} to {_minute(result['other_end'])} UTC"
+        else:
             line += ", not normal" if abs(float(z)) > 3 else ", within the normal range"
         lines.append(f"{line}.")
     return "\n".join(lines) if lines else "I have no data for that in this time."
+
+
+def _minute(when: Any) -> str:
+    return str(when)[:16].replace("T", " ")
 
 
 def _brief(one: Found) -> str:
@@ -110,7 +112,7 @@ def _brief(one: Found) -> str:
 
 
 def _incidents(reading: ChatReading, result: Found) -> str:
-    found = _items(result)
+    found = items(result)
     if not found:
         return "There was no incident in this time."
     if reading.question.intent == "worst":
@@ -122,7 +124,7 @@ def _incidents(reading: ChatReading, result: Found) -> str:
 
 def _anomalies(reading: ChatReading, result: Found) -> str:
     severity = f"{reading.question.severity} or worse " if reading.question.severity else ""
-    lines = [_anomaly_line(one) for one in _items(result)[:8]]
+    lines = [_anomaly_line(one) for one in items(result)[:8]]
     total = int(result["total"])
     noun = "anomaly" if total == 1 else "anomalies"
     return "\n".join([f"{total} {severity}{noun}:", *(f"- {one}" for one in lines)])
@@ -139,59 +141,6 @@ def _anomaly(_reading: ChatReading, result: Found) -> str:
     return f"{_anomaly_line(result)}, at {str(result['timestamp'])[11:16]} UTC{part}."
 
 
-def _incident(reading: ChatReading, result: Found) -> str:
-    incident, diagnosis = result["incident"], result.get("diagnosis")
-    intent = reading.question.intent
-    if intent == "when":
-        until = f" to {str(incident['ended_at'])[11:16]}" if incident.get("ended_at") else " and goes on"
-        return f"[{incident['id']}] began at {str(incident['started_at'])[11:16]} UTC{until}."
-    if intent == "how_bad":
-        impact = incident.get("impact") or (diagnosis or {}).get("impact")
-        if not impact:
-            return f"I have no data for what [{incident['id']}] cost."
-        amount, low, high = (
-            signed_money(float(impact[k]), impact["unit"]) for k in ("amount", "low", "high")
-        )
-        return f"The impact of [{incident['id']}] is {amount} (90 % interval {low} to {high})."
-    if not isinstance(diagnosis, Mapping):
-        return f"[{incident['id']}] {incident['title']} has no diagnosis yet."
-    return _diagnosis(reading, diagnosis, f"[{incident['id']}] ")
-
-
-def _diagnosis(reading: ChatReading, result: Found, before: str = "") -> str:
-    if reading.question.intent == "actions":
-        actions = [str(one["text"]) for one in result.get("immediate_actions", ())]
-        listed = "\n".join(f"- {one}" for one in actions)
-        return f"{before}[{result['id']}] recommends:\n{listed}"
-    primary = result.get("primary_hypothesis")
-    if not isinstance(primary, Mapping):
-        return f"{before}[{result['id']}] names no cause."
-    share = f"{float(primary['confidence']) * 100:.0f} %"
-    text = f"{before}The likeliest cause is {primary['title']} at {primary.get('component', '-')}"
-    lines = [f"{text}, {share}, by [{result['id']}]."]
-    facts = [one for one in result.get("evidence", ()) if isinstance(one, Mapping)]
-    return "\n".join([*lines, *(_fact(one) for one in facts[:3])])
-
-
-def _fact(one: Found) -> str:
-    quoted = f" It quotes “{one['quoted']}”." if one.get("quoted") else ""
-    return f"- {one['statement']} [{one['id']}]{quoted}"
-
-
-def _evidence(_reading: ChatReading, result: Found) -> str:
-    return _fact(result).removeprefix("- ")
-
-
-def _similar(_reading: ChatReading, result: Found) -> str:
-    found = _items(result)
-    if not found:
-        return f"There is no earlier incident with the cause of [{result['of']}]."
-    lines = [f"- [{one['id']}] {one['title']} on {str(one['started_at'])[:10]}" for one in found]
-    return "\n".join(
-        [f"{plural(len(found), 'earlier incident')} had the same cause as [{result['of']}]:", *lines]
-    )
-
-
 def _status(reading: ChatReading, result: Found) -> str:
     if reading.question.intent == "clock":
         return f"It is {str(result['now'])[11:16]} UTC."
@@ -204,7 +153,7 @@ def _status(reading: ChatReading, result: Found) -> str:
 
 def _movers(_reading: ChatReading, result: Found) -> str:
     lines = []
-    for one in _items(result):
+    for one in items(result):
         before, during = float(one["before"]), float(one["during"])
         went = "rose" if during > before else "fell"
         unit = _unit(one)
@@ -217,14 +166,14 @@ def _movers(_reading: ChatReading, result: Found) -> str:
 def _logs(_reading: ChatReading, result: Found) -> str:
     lines = [
         f"- {one['component']} {one['level']} “{one['template']}”: {float(one['lines']):.0f} lines"
-        for one in _items(result)
+        for one in items(result)
     ]
     return "\n".join(["The logs held:", *lines]) if lines else "I have no data for log lines in this time."
 
 
 def _events(reading: ChatReading, result: Found) -> str:
     kind = next(iter(kinds_of(reading)), "")
-    found = _items(result)
+    found = items(result)
     if not found:
         return f"There was no {kind or 'event'} in this time."
     lines = [f"- {str(one['timestamp'])[11:16]} {one['kind']} “{one['text']}”" for one in found]
@@ -240,12 +189,12 @@ def _usage(_reading: ChatReading, result: Found) -> str:
 
 
 def _sources(_reading: ChatReading, result: Found) -> str:
-    lines = [f"- {one['name']}: {one['status']}" for one in _items(result)]
+    lines = [f"- {one['name']}: {one['status']}" for one in items(result)]
     return "\n".join(["The sources:", *lines]) if lines else "No source is configured."
 
 
 def _rules(_reading: ChatReading, result: Found) -> str:
-    lines = [f"- {one['name']} on {one['metric']}" for one in _items(result)[:12]]
+    lines = [f"- {one['name']} on {one['metric']}" for one in items(result)[:12]]
     return "\n".join([f"{result['total']} rules:", *lines])
 
 
@@ -269,10 +218,10 @@ _WORDS: Mapping[str, Callable[[ChatReading, Found], str]] = {
     "list_incidents": _incidents,
     "list_anomalies": _anomalies,
     "get_anomaly": _anomaly,
-    "get_incident": _incident,
-    "get_diagnosis": _diagnosis,
-    "get_evidence": _evidence,
-    "similar_incidents": _similar,
+    "get_incident": incident,
+    "get_diagnosis": diagnosis,
+    "get_evidence": evidence,
+    "similar_incidents": similar,
     "desk_status": _status,
     "movers": _movers,
     "log_templates": _logs,
