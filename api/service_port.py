@@ -187,6 +187,9 @@ class AnalystService(Protocol):
 
     def sources(self) -> Sequence[SourceHealth]: ...
 
+    def warming_up(self) -> tuple[Sequence[str], int]:
+        """The series that are too new to be judged, and how many points each of them needs."""
+
     def check_source(self, name: str) -> CheckResult:
         """Try a source now; raises NotFound."""
 

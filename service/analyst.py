@@ -226,6 +226,9 @@ class Analyst:
     def sources(self) -> Sequence[SourceHealth]:
         return self._parts.sources.health(self.now())
 
+    def warming_up(self) -> tuple[Sequence[str], int]:
+        return self._parts.pipeline.warming_up, self._parts.settings.detection.min_points
+
     def check_source(self, name: str) -> CheckResult:
         settings = next((one for one in self._parts.settings.sources if one.name == name), None)
         if settings is None:

@@ -97,6 +97,7 @@ class FakeAnalyst:
     incident_changes: list[tuple[str, str]] = field(default_factory=list)
     state: Readiness = field(default_factory=Readiness)
     health: list[SourceHealth] = field(default_factory=list)
+    too_new: list[str] = field(default_factory=list)
     finish_at_once: bool = True
     alerts: FakeAlerts = field(default_factory=FakeAlerts)
 
@@ -165,6 +166,9 @@ class FakeAnalyst:
 
     def sources(self) -> Sequence[SourceHealth]:
         return self.health
+
+    def warming_up(self) -> tuple[Sequence[str], int]:
+        return self.too_new, 50
 
     def check_source(self, name: str) -> CheckResult:
         if name not in {source.name for source in self.health}:

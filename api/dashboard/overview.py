@@ -127,7 +127,7 @@ def overview(door: Doors, choice: Choice, caller: Caller, selected: str = "") ->
         strip=_strip(door, held, open_ones, cycles, now),
         resolved=door.stores.incidents.count_ended(now - _DAY),
         doubted=sum(bool(known.likeness[one.id].rank) for one in fits),
-        warming=_warming(door),
+        warming=_warming(door, held),
         lacking=_lacking(cycles),
         reasoner=reasoner_words(door),
     )
@@ -215,8 +215,18 @@ def _next_cycle(cycles: Sequence[Cycle], step_s: int, now: datetime) -> str:
     return fmt.duration(left) if left > timedelta(0) else "now"
 
 
-def _warming(door: Doors) -> str:
-    return ", ".join(one.name for one in door.service.sources() if one.status == "warming_up")
+def _warming(door: Doors, held: Window) -> str:
+    """The sources and the series that cannot be judged yet, and from when on all of them can."""
+    names = [one.name for one in door.service.sources() if one.status == "warming_up"]
+    found, needed = door.service.warming_up()
+    rows = [held.positions[one] for one in found if one in held.positions]
+    # A log pattern is rare for ever: it is evidence, not something to be judged.
+    short = [row for row in rows if held.series[row].source != "system_logs"]
+    if short:
+        known = np.isfinite(held.values[short]).sum(axis=1).min()
+        left = fmt.duration(timedelta(seconds=held.step_s * int(needed - known)))
+        names.append(f"{len(short)} series {'needs' if len(short) == 1 else 'need'} {left} more")
+    return ", ".join(names)
 
 
 def _lacking(cycles: Sequence[Cycle]) -> int:
@@ -236,9 +246,9 @@ def _calm(door: Doors, held: Window) -> str:
 
 
 def _empty_reason(door: Doors, held: Window) -> str:
-    warming = _warming(door)
+    warming = _warming(door, held)
     if not door.service.sources() and not len(held.series):
         return "No source is configured and nothing was pushed yet, so nothing could be judged."
     if warming:
-        return f"Warming up: {warming} cannot be judged yet."
+        return f"Warming up, not judged yet: {warming}."
     return "All series are within what is normal for them."

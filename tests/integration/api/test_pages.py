@@ -12,6 +12,7 @@ from api_desk import NOW, TOKENS, Desk, running_desk, token_settings
 
 from domain.cycle import SourceHealth
 from domain.diagnosis import STEP_NAMES
+from domain.series import SampleBatch, Series, SeriesKey
 
 VOID = {"meta", "option", "link", "input", "br", "path", "rect", "img"}
 
@@ -83,6 +84,24 @@ def test_a_quiet_desk_says_so_in_words(desk: Desk) -> None:
     desk.client.patch("/api/v1/incidents/I-1", json={"status": "resolved"})
     assert "No open incident" in page(desk, "/")[0]
     assert "I-1" in page(desk, "/?state=resolved")[0]
+
+
+def test_calm_is_claimed_only_of_what_is_watched(desk: Desk) -> None:
+    desk.client.patch("/api/v1/incidents/I-1", json={"status": "resolved"})
+    assert "Nothing is wrong that we know of" in page(desk, "/")[0]
+    pnl = SourceHealth(name="ledger", kind="sql", status="ok")
+    desk.service.health = [pnl, SourceHealth(name="okx", kind="exchange", status="failed")]
+    assert "Nothing is wrong in what can be seen" in page(desk, "/")[0]
+    desk.service.health = [pnl.model_copy(update={"status": "warming_up"})]
+    assert "Nothing can be judged now" in page(desk, "/")[0]
+
+
+def test_what_is_too_new_to_be_judged_says_how_long_it_needs(desk: Desk) -> None:
+    new = SeriesKey.parse("fill_ratio")
+    at = [NOW - timedelta(minutes=5 * i) for i in range(1, 27)]
+    desk.stores.samples.append(SampleBatch.of([(Series(0, new), one, 0.9) for one in at]))
+    desk.service.too_new = [new.name]
+    assert "warming up, not judged yet: 1 series needs 2 h more" in page(desk, "/")[0]
 
 
 def test_a_troubled_source_and_an_old_cycle_are_announced_on_every_page(desk: Desk) -> None:
