@@ -85,6 +85,7 @@ class DetectionEngine:
             values = np.full(len(where), np.nan)
             values[rows] = history.values[where[rows], t]
             moment = grid.calendar.moment(history.time_at(t))
+            grid.state.monitor.note_missing(values, moment, where >= 0)
             if t < history.n_steps - practised:
                 grid.state.monitor.learn_season(values, moment)
             else:

@@ -13,13 +13,13 @@ from detectors.lateness import REACH, Lateness
 from detectors.monitor import Monitor
 from detectors.quiet import Signals
 from detectors.scene import RowArray, Scene
-from detectors.seasonal import Calendar
+from detectors.seasonal import Calendar, Moment
 from detectors.settings import DetectionSettings
 from detectors.surprise import p_value
 from detectors.watch import STATELESS, Watch
 from domain.cycle import DetectorState
 from domain.rule import Rule
-from domain.series import Series, Window
+from domain.series import BoolArray, FloatArray, Series, Window
 from domain.timestamps import to_microseconds
 
 SNAPSHOT_CELLS = 6
@@ -62,6 +62,7 @@ class Grid:
         absences: stretches of time in which nobody collected.
         lateness: how far behind each series usually is.
         signals: what strategies trade on.
+        counted: the newest column of which it was noted who is missing.
     """
 
     step_s: int
@@ -72,6 +73,7 @@ class Grid:
     absences: Sequence[Absence] = ()
     lateness: Lateness = field(default_factory=Lateness)
     signals: Signals = field(default_factory=Signals)
+    counted: datetime | None = None
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
@@ -138,6 +140,8 @@ class Grid:
         monitor = self.state.monitor
         column = monitor.step(values, moment)
         ordinal = self._ordinal(at)
+        due = monitor.table.due(moment)
+        self._note_missing(values, moment, at, where >= 0)
         bound = discoveries(
             p_value(column.surprise)[np.isfinite(column.surprise)], self.settings.false_discovery_rate
         )
@@ -146,7 +150,20 @@ class Grid:
         late = self.lateness.usual
         rests = partial(self._rests, window, where, t)
         scene = Scene(
-            window, t, where, values, column, monitor, moment, ordinal, season, bound, late, live, away, rests
+            window,
+            t,
+            where,
+            values,
+            column,
+            monitor,
+            moment,
+            ordinal,
+            season,
+            bound,
+            late,
+            live,
+            due & (not away),
+            rests,
         )
         for watch in self.state.watches:
             if watch.rule.name in self.failures:
@@ -155,6 +172,12 @@ class Grid:
                 watch.observe(scene)
             except Exception as error:  # noqa: BLE001  # one broken detector must not silence the others
                 self.failures[watch.rule.name] = f"{type(error).__name__}: {error}"
+
+    def _note_missing(self, values: FloatArray, moment: Moment, at: datetime, among: BoolArray) -> None:
+        """Note who is missing in a column; what is looked at again is noted once."""
+        if self.counted is None or at > self.counted:
+            self.counted = at
+            self.state.monitor.note_missing(values, moment, among)
 
     def _rests(self, window: Window, where: RowArray, t: int, row: int) -> bool:
         """Whether the strategy of a row has no reason to trade."""

@@ -131,6 +131,11 @@ class Monitor:
         twin._forecaster = copy.deepcopy(self._forecaster)  # noqa: SLF001
         return twin
 
+    def note_missing(self, x: FloatArray, at: Moment, among: BoolArray) -> None:
+        """Note which of these series have begun and are missing in a column; once for each column."""
+        begun = (self.state["count"] > 0) | (self.state["origin"] != 0)
+        self.table.miss(at, among & begun & ~np.isfinite(x))
+
     def expected(self, at: Moment) -> FloatArray:
         """Seasonal baseline of shape (n_series,) in the unit of the values; NaN where no day has passed."""
         return self.table.expected(at) + self.state["origin"]

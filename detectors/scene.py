@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from detectors.monitor import Column, Monitor
 from detectors.seasonal import Moment
-from domain.series import FloatArray, Window
+from domain.series import BoolArray, FloatArray, Window
 
 RowArray = NDArray[np.intp]
 
@@ -30,7 +30,8 @@ class Scene:
         bound: p-value that the Benjamini-Hochberg procedure accepts across all series of this column.
         late: shape (n_state,), how many cells behind the present each series usually is.
         live: whether anomalies of this column may be raised.
-        away: whether nobody collected then; a value that is missing says nothing about its series.
+        due: shape (n_state,), who reports at such a moment; nobody where nobody collected then. A value that
+            is missing and was not due says nothing about its series.
         rests: whether the strategy of a row of the state has no reason to trade by then.
     """
 
@@ -46,7 +47,7 @@ class Scene:
     bound: float
     late: FloatArray
     live: bool
-    away: bool = False
+    due: BoolArray
     rests: Callable[[int], bool] = lambda _row: False
 
     def baseline(self, rows: RowArray, size: int) -> FloatArray:

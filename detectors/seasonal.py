@@ -19,6 +19,10 @@ WINSOR = 4.0
 PARTS = 2
 WEEKS_KEPT = 10
 PRIOR_WEEKS = 2
+# Days after which it is known that nothing comes in a slot, and the fewest cells to tell by.
+DAYS_OF_MISSES, LEAST_MISSES = 2.0, 2.0
+# How many times more often missing than there a series is where it is not due.
+RARELY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class SeasonalTable:
     `level` and `visits` have shape (2, n_slots, n_series): working days first, then days off. `weekly` and
     `weekly_visits` have shape (7, n_parts, n_series): the mean deviation from the former by day of the
     week and half of the day, trusted more with every week (shrunk as if two weeks without any had
-    been seen).
+    been seen). `misses` counts the cells of each slot without a value, since the series began.
 
     Args:
         n_slots: slots per day.
@@ -102,6 +106,8 @@ class SeasonalTable:
     def __init__(self, n_slots: int, cells_per_day: float = 288.0) -> None:
         self.level = np.zeros((2, n_slots, 0), dtype=np.float32)
         self.visits = np.zeros((2, n_slots, 0), dtype=np.uint8)
+        self.misses = np.zeros((2, n_slots, 0), dtype=np.uint16)
+        self._enough = max(DAYS_OF_MISSES * cells_per_day / n_slots, LEAST_MISSES)
         self._parts = min(PARTS, n_slots)
         self._per_part = max(cells_per_day / self._parts, 1.0)
         self.weekly = np.zeros((7, self._parts, 0), dtype=np.float32)
@@ -111,6 +117,7 @@ class SeasonalTable:
         """Append series without a past up to n."""
         pad = ((0, 0), (0, 0), (0, n - self.level.shape[2]))
         self.level, self.visits = np.pad(self.level, pad), np.pad(self.visits, pad)
+        self.misses = np.pad(self.misses, pad)
         self.weekly, self.weekly_visits = np.pad(self.weekly, pad), np.pad(self.weekly_visits, pad)
 
     def expected(self, at: Moment) -> FloatArray:
@@ -165,6 +172,21 @@ class SeasonalTable:
         step = np.clip(x - start, -bound, bound) / (1.0 + visits)
         self.level[place] = np.where(mask, start + step, self.level[place])
         self.visits[place] = np.minimum(visits + mask, int(MEMORY) - 1)
+
+    def miss(self, at: Moment, missing: BoolArray) -> None:
+        """Note series, shape (n_series,), that have begun and have no value at a moment."""
+        place = self._place(at.off, at.slot)
+        self.misses[place] = np.minimum(self.misses[place].astype(np.int64) + missing, 60_000)
+
+    def due(self, at: Moment) -> BoolArray:
+        """Which series, shape (n_series,), report at such a moment; those of which that is not known do.
+
+        A market that is closed at night and at weekends is not silent then.
+        """
+        place = self._place(at.off, at.slot)
+        misses = self.misses[place].astype(np.int64)
+        closed = (misses >= self._enough) & (misses > RARELY * self.visits[place].astype(np.int64))
+        return np.asarray(~closed)
 
 
 def seasonal_scores(x: FloatArray, expected: FloatArray, spread: FloatArray) -> Scored:

@@ -97,7 +97,7 @@ class Watch:
         if not len(self.rows):
             return
         x = scene.values[self.rows]
-        self._count_gaps(x, away=scene.away)
+        self._count_gaps(x, scene.due[self.rows])
         if self.rule.method in STATELESS and not scene.live:
             # Looked at again after late data: nothing new is raised, but what is over stays over.
             for i in self.episodes.open_rows():
@@ -170,17 +170,17 @@ class Watch:
             return np.zeros(len(view.x))
         return np.sign(np.nan_to_num(scored.z, nan=0.0))
 
-    def _count_gaps(self, x: FloatArray, *, away: bool) -> None:
+    def _count_gaps(self, x: FloatArray, due: BoolArray) -> None:
         """The longest ordinary gap fades slowly; one long outage teaches little, gaps that recur much.
 
-        While nobody collected, no gap grows.
+        While nobody collected, or where nothing is due, no gap grows.
         """
         seen = np.isfinite(x)
         ended = seen & (self._gap > 0)
         learned = np.minimum(self._gap, 4.0 * self._usual_gap + 3.0)
         fading = np.where(seen, self._usual_gap * 0.999, self._usual_gap)
         self._usual_gap = np.where(ended, np.maximum(fading, learned), fading)
-        self._gap = np.where(seen, 0.0, self._gap + (not away))
+        self._gap = np.where(seen, 0.0, self._gap + due)
 
     def _raise(self, i: int, judged: Judged, scene: Scene, x: FloatArray) -> bool:
         back = min(int(self._streak[i]), MAX_ONSET_CELLS) - 1
