@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 import h11
 import uvicorn
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.auth import check_bind
+from api.connections import ACCEPTED_AT_ONCE, Connections, affordable
 from api.gatekeeper import SECURITY_HEADERS
 from api.live import LiveFeed
 from api.problem import MEDIA_TYPE, HttpProblem
@@ -27,11 +29,13 @@ class DeadlineProtocol(H11Protocol):
 
     header_seconds = 10.0
     body_seconds = 35.0
+    seats = Connections(1_000)
     _deadline: asyncio.TimerHandle | None = None
     _phase: tuple[str, int] = ("", 0)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.seats.opened(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +66,7 @@ class DeadlineProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.seats.closed(self.transport)
         self._disarm()
 
     def _watch(self) -> None:
@@ -71,7 +76,10 @@ class DeadlineProtocol(H11Protocol):
             return
         self._disarm()
         self._phase = phase
-        if seconds is not None:
+        if seconds is None:
+            self.seats.works(self.transport)
+        else:
+            self.seats.waits(self.transport)
             self._deadline = self.loop.call_later(seconds, self._expire)
 
     def _disarm(self) -> None:
@@ -123,6 +131,20 @@ def bind(settings: ServerSettings, tokens: Sequence[TokenSettings] = ()) -> sock
     return listening
 
 
+def _open_files() -> int | None:
+    """How many files this process may open, raised to what the machine allows; None where nobody counts."""
+    try:
+        import resource  # noqa: PLC0415 -- not on every system
+    except ImportError:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 def build_server(app: FastAPI, live: LiveFeed, settings: ServerSettings) -> AnalystServer:
     """A server for the app; run it with `server.run(sockets=[bind(settings, tokens)])`."""
     protocol = type(
@@ -131,6 +153,7 @@ def build_server(app: FastAPI, live: LiveFeed, settings: ServerSettings) -> Anal
         {
             "header_seconds": settings.header_seconds,
             "body_seconds": settings.body_seconds + _BODY_GRACE_SECONDS,
+            "seats": Connections(affordable(settings.max_connections, _open_files())),
         },
     )
     config = uvicorn.Config(
@@ -141,6 +164,7 @@ def build_server(app: FastAPI, live: LiveFeed, settings: ServerSettings) -> Anal
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
     )

@@ -87,3 +87,8 @@ class ServerSettings(BaseModel):
         default=(), description="Addresses of proxies whose X-Forwarded-For tells the client's address."
     )
     max_streams: int = Field(default=500, ge=1, description="Open event streams before 503 is answered.")
+    max_connections: int = Field(
+        default=2_000,
+        ge=16,
+        description="Open connections; beyond, whoever keeps us waiting the longest is cut off.",
+    )

@@ -48,6 +48,21 @@ class Harness:
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
+    def table(self, n_rounds: int) -> str:
+        """What was seen, in lines."""
+        told, unmarked = self.told(repeats=True), self.told(repeats=False)
+        lost = set(range(1, n_rounds + 1)) - set(told)
+        doubled = [n for n, count in (told if self._bot else unmarked).items() if count > 1]
+        marked = sum(told.values()) - sum(unmarked.values())
+        return "\n".join(
+            [
+                f"{'bot' if self._bot else 'webhook'}, {n_rounds} rounds, {sum(self.killed.values())} killed",
+                *(f"  {stage:<16}{self.killed[stage]:>4}" for stage in STAGES),
+                f"  lost {len(lost)}, doubled {len(doubled)}, marked repeats {marked}",
+                f"  inside Retry-After {self.slack.inside_retry_after}, calls {len(self.slack.calls)}",
+            ]
+        )
+
     def told(self, *, repeats: bool) -> Counter[int]:
         """How many messages tell of each round, with or without those that say that they may be repeats."""
         texts = [one["text"] for one in self.slack.posts()]
@@ -78,6 +93,7 @@ def kill_rounds(database: str, n_rounds: int, *, bot: bool) -> None:
     with harness(database, bot=bot) as one:
         for n, stage in enumerate(islice(cycle(STAGES), n_rounds), 1):
             one.round(n, stage)
+        print(one.table(n_rounds))  # noqa: T201 - the figures of an endurance run
         assert set(one.killed) == set(STAGES)
         assert set(one.told(repeats=True)) == set(range(1, n_rounds + 1))
         assert max(one.told(repeats=bot).values()) == 1

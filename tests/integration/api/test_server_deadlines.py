@@ -6,18 +6,22 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from api.connections import affordable
 from api.live import LiveFeed
 from api.server import AnalystServer, bind, build_server
 from api.settings import ServerSettings
 from domain.errors import ConfigurationError
 
-SETTINGS = ServerSettings(port=0, header_seconds=0.4, body_seconds=0.4)
+MOST = 20
+SETTINGS = ServerSettings(port=0, header_seconds=0.4, body_seconds=0.4, max_connections=MOST)
+PATIENT = ServerSettings(port=0, header_seconds=10, body_seconds=10, max_connections=MOST)
 OK = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -47,6 +51,12 @@ def _read(client: socket.socket) -> bytes:
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Running]:
     monkeypatch.setattr("api.server._BODY_GRACE_SECONDS", 0.1)
+    with _served(SETTINGS) as one:
+        yield one
+
+
+@contextmanager
+def _served(settings: ServerSettings) -> Iterator[_Running]:
     app = FastAPI()
     live = LiveFeed()
 
@@ -67,15 +77,17 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Running]:
 
         return StreamingResponse(beats())  # type: ignore[arg-type]
 
-    server = build_server(app, live, SETTINGS)
-    listening = bind(SETTINGS)
+    server = build_server(app, live, settings)
+    listening = bind(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield _Running(server, listening.getsockname(), thread)
-    server.should_exit = True
-    thread.join(10)
+    try:
+        yield _Running(server, listening.getsockname(), thread)
+    finally:
+        server.should_exit = True
+        thread.join(10)
     assert not thread.is_alive()
 
 
@@ -174,6 +186,31 @@ def test_the_server_leaves_although_a_stream_is_open(running: _Running) -> None:
         began = time.monotonic()
         running.thread.join(10)
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"],
+)
+def test_those_who_keep_us_waiting_keep_nobody_out(begun: bytes) -> None:
+    with _served(PATIENT) as running, ExitStack() as stack:
+        reader = stack.enter_context(running.connect())
+        reader.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"beat" in reader.recv(65_536)
+        idle = [stack.enter_context(running.connect()) for _ in range(MOST * 3)]
+        for one in idle:
+            with suppress(OSError):
+                one.sendall(begun)
+        began = time.monotonic()
+        assert b"hello" in running.answer(OK)
+        assert _read(idle[0]) == b"", "the first to come is the first to go"
+        assert time.monotonic() - began < 3, "it waited for a deadline of the others"
+        assert b"beat" in reader.recv(65_536), "who is served is served on"
+
+
+@pytest.mark.parametrize(("files", "most"), [(None, 2_000), (1_000_000, 2_000), (1_024, 640), (300, 16)])
+def test_connections_leave_files_for_all_else(files: int | None, most: int) -> None:
+    assert affordable(2_000, files) == most
 
 
 def test_a_port_in_use_is_one_line() -> None:
