@@ -73,6 +73,8 @@ class HealthView:
     tried: Tried | None
     troubles: int
     watching: bool
+    too_new: int
+    needed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def health_view(door: Doors, result: Tried | None = None) -> HealthView:
     cycles = door.stores.cycles.list(limit=_STRIP).items
     done = [one for one in cycles if one.status == "done"]
     last = done[0] if done else None
+    too_new, needed = door.service.warming_up()
     about, delivery = door.service.about(), door.service.alerts.delivery()
     return HealthView(
         sources=source_rows(door, now),
@@ -119,6 +122,8 @@ def health_view(door: Doors, result: Tried | None = None) -> HealthView:
         else [],
         storage=about.storage,
         series=door.stores.series.count(),
+        too_new=len(too_new),
+        needed=needed,
         watching=bool(door.service.sources()) or door.stores.series.count() > 0,
         configuration=about.configuration,
         delivery=delivery,

@@ -151,6 +151,8 @@ def _others(incident: Incident) -> int:
 def _state_words(door: Doors, incident: Incident, changes: Sequence[AuditEntry], now: datetime) -> str:
     if incident.snoozed_until is not None and incident.snoozed_until > now:
         return f"snoozed to {fmt.clock(incident.snoozed_until, now)}"
+    if incident.status == "open" and incident.escalated_at is not None:
+        return f"escalated {fmt.clock(incident.escalated_at, now)}"
     if incident.status != "acknowledged":
         return incident.status
     # Who took it elsewhere, in a chat program for instance, may have left no entry here.

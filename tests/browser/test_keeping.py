@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_desk import TOKENS, Desk, running_desk, token_settings
-from browser_desk import more_incidents, more_series, ready
+from api_desk import NOW, PNL, TOKENS, Desk, anomaly, running_desk, token_settings
+from browser_desk import more_incidents, more_series, ready, save
 from browser_watch import Watch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from service_process import eventually
 
 from api.alert_port import DeliveryState, ReceiverState
 from api.settings import ServerSettings
@@ -237,3 +238,46 @@ def test_copying_works_on_plain_http_under_another_name(browser: Browser, tmp_pa
             twin = desk.client.get(f"{path}.md").text
             assert page.locator("#question").input_value() == twin
         page.context.close()
+
+
+def test_rows_stay_where_they_are_while_somebody_reads_further_down(
+    page: Page, desk: Desk, tmp_path: Path
+) -> None:
+    more_incidents(tmp_path, 30)
+    page.set_viewport_size({"width": 1440, "height": 600})
+    ready(page, desk, "/?sort=newest")
+    rows = page.locator("[data-row]")
+    before = [one.get_attribute("data-row") for one in rows.all()]
+    page.mouse.wheel(0, 400)
+    save(tmp_path, [anomaly("new", (PNL,), NOW)], None, "Another loss")
+    desk.service.live.publish("incident.updated", {"id": "I-32"})
+    expect(page.locator("#news")).to_have_text("1 new: show")
+    assert [one.get_attribute("data-row") for one in rows.all()] == before
+    page.locator("#news").click()
+    expect(rows.first).to_have_attribute("data-row", "I-32")
+    expect(page.locator("#news")).to_be_hidden()
+
+
+def test_without_a_shared_worker_a_page_that_nobody_sees_gives_its_stream_back(
+    context: BrowserContext, desk: Desk
+) -> None:
+    context.add_init_script(
+        """
+        delete window.SharedWorker;
+        window.away = (gone) => {
+          Object.defineProperty(document, "hidden", { value: gone, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        };
+        """
+    )
+    page = context.new_page()
+
+    def streams() -> str:
+        lines = desk.client.get("/metrics").text.splitlines()
+        return next(one for one in lines if one.startswith("analyst_streams "))
+
+    for gone, held in ((False, "1.0"), (True, "0.0"), (False, "1.0")):
+        if page.url == "about:blank":
+            ready(page, desk, "/")
+        page.evaluate("(gone) => window.away(gone)", gone)
+        eventually(lambda held=held: streams() == f"analyst_streams {held}", 10, f"not {held} after {gone}")

@@ -10,6 +10,8 @@ import httpx2
 import pytest
 from api_desk import NOW, TOKENS, Desk, running_desk, token_settings
 
+from db.incidents import ESCALATED
+from db.records import AlertIntent
 from domain.cycle import SourceHealth
 from domain.diagnosis import STEP_NAMES
 from domain.series import SampleBatch, Series, SeriesKey
@@ -102,6 +104,13 @@ def test_what_is_too_new_to_be_judged_says_how_long_it_needs(desk: Desk) -> None
     desk.stores.samples.append(SampleBatch.of([(Series(0, new), one, 0.9) for one in at]))
     desk.service.too_new = [new.name]
     assert "warming up, not judged yet: 1 series needs 2 h more" in page(desk, "/")[0]
+
+
+def test_an_escalation_is_seen_in_the_list_and_on_the_incident(desk: Desk) -> None:
+    intent = AlertIntent("webhook:pager", ESCALATED, "I-1 first", {}, NOW)
+    desk.stores.outbox.add([intent], "I-1", NOW - timedelta(minutes=10))
+    assert "escalated 11:50" in page(desk, "/")[0]
+    assert "escalated: nobody acknowledged it in time" in page(desk, "/incidents/I-1")[0]
 
 
 def test_a_troubled_source_and_an_old_cycle_are_announced_on_every_page(desk: Desk) -> None:

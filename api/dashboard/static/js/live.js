@@ -48,16 +48,23 @@ function exchange(old, now, force) {
   const focused = document.activeElement;
   if (focused !== document.body && old.contains(focused) && focused?.matches("input, select, textarea")) return;
   // Rows never move away under the cursor or while somebody reads further down.
-  const calm = !force && old.hasAttribute("data-calm") && (old.matches(":hover") || scrollY > SCROLLED_PX);
-  if (calm && order(old) !== order(now)) {
-    for (const row of now.querySelectorAll("[data-row]")) document.getElementById(row.id)?.replaceWith(row);
-    document.getElementById("news")?.removeAttribute("hidden");
+  const calm = old.hasAttribute("data-calm");
+  const news = document.getElementById("news");
+  if (calm && !force && (old.matches(":hover") || scrollY > SCROLLED_PX) && order(old) !== order(now)) {
+    let n = 0;
+    for (const row of now.querySelectorAll("[data-row]")) {
+      const known = document.getElementById(row.id);
+      if (known) known.replaceWith(row);
+      else n += 1;
+    }
+    news?.removeAttribute("hidden");
+    news?.replaceChildren(`${n || "another order"}${n ? " new" : ""}: show`);
     return;
   }
   keepFolds(old, now);
   const id = focused?.id;
   old.replaceWith(document.adoptNode(now));
-  document.getElementById("news")?.setAttribute("hidden", "");
+  if (calm) news?.setAttribute("hidden", "");
   if (id && document.activeElement === document.body) document.getElementById(id)?.focus({ preventScroll: true });
 }
 
