@@ -10,6 +10,7 @@ from typing import Any
 from agent.chat.asked import Asked, Call
 from agent.chat.grounding import UNVERIFIED, Known, with_marks
 from agent.chat.lexicon import Lexicon
+from agent.chat.overstepping import oversteps, without_markup, without_sites
 from agent.model.redaction import cleaned, redacted
 
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?](?=\s|$)|$)|\n", re.MULTILINE)
@@ -25,13 +26,6 @@ _TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?(?![\d:])
 _DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 _NAME = re.compile(r"(?<![\w{\"“])[A-Za-z][A-Za-z0-9]*(?:[_:][A-Za-z0-9]+)+(?![\w\"])")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{3,}")
-# Judgements that belong to the detectors and to people: said by a model they count for nothing.
-_VERDICT = re.compile(
-    r"\bfalse (?:alarm|positive)s?\b|\ball clear\b|\bno (?:real )?fault\b"
-    r"|\b(?:safe to|can be|please) ignored?\b"
-    r"|\bnothing to worry\b|\bseverity (?:is |of )?(?:now )?(?:none|low|medium|high|critical)\b",
-    re.IGNORECASE,
-)
 # So many words in a row of a text from outside are a quotation, and must stand as one.
 LONGEST_ECHO = 5
 _OUTSIDE = ("template", "quoted", "last_error", "comment")
@@ -119,6 +113,11 @@ class Ground:
         parts = re.findall(r"[A-Za-z0-9_:-]+", f"{' '.join(names)} {self.written}")
         return frozenset(one.lower().strip(":-") for one in parts)
 
+    def names(self, word: str) -> bool:
+        """Whether a word, or each of its parts, is one of the desk, the results or the question."""
+        parts = re.findall(r"[A-Za-z0-9_:-]+", word)
+        return word in self.words or (bool(parts) and all(one.strip(":-") in self.words for one in parts))
+
     def known(self, sentence: str) -> Known:
         """The numbers for a sentence: of this turn, and of earlier answers that cited what it cites."""
         cited = set(_ID.findall(sentence))
@@ -132,14 +131,14 @@ class Ground:
 
 def checked(text: str, ground: Ground) -> str:
     """The text without links, markup and mentions, and with a mark behind whatever is not borne out."""
-    plain = defanged(text)
+    plain = without_sites(defanged(text), ground.names)
     return "".join(_checked(match[0], ground) for match in _SENTENCE.finditer(plain))
 
 
 def defanged(text: str) -> str:
     """Text that can be shown anywhere: no image, link, address, tag, mention or secret is left in it."""
     text = _IMAGE.sub(r"\1", cleaned(redacted(text)))
-    text = _LINK.sub(r"\1", text)
+    text = without_markup(_LINK.sub(r"\1", text))
     text = _TAG.sub("", _ADDRESS.sub("(address removed)", text))
     return _STRAIGHT.sub(r"“\1”", _MENTION.sub("", text))
 
@@ -161,8 +160,7 @@ def _checked(sentence: str, ground: Ground) -> str:
 def _overstepping(sentence: str, ground: Ground) -> bool:
     """Whether a sentence passes a verdict, or repeats a distinctive word that only outside text holds."""
     spoken = _QUOTE.sub(" ", sentence)
-    verdict = _VERDICT.search(spoken)
-    if verdict is not None and _flat(verdict[0]) not in ground.flat:
+    if oversteps(spoken, ground.flat, ground.names):
         return True
     if any(run in ground.outside_words for run in _runs(spoken)):
         return True
