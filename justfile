@@ -24,7 +24,7 @@ fix:
 
 # the pages in a real Chromium
 browser *ARGS:
-    uv run pytest -m browser {{ARGS}}
+    uv run pytest -m browser tests/browser {{ARGS}}
 
 # kill rounds and soaks: minutes long, figures come from here
 endurance *ARGS:
