@@ -61,7 +61,7 @@ def attach_slack(app: FastAPI, settings: Settings, alerting: Alerting) -> SlackR
     doors: Doors = app.state.doors
     effects = SlackEffects(
         doors=doors,
-        people=People(slack.operators, mouth.members),
+        people=People(slack.operators, mouth.members, home=mouth.workspaces, guests=slack.workspaces),
         mouth=mouth,
         questions=Questions(
             doors, doors.stores.outbox, alerting.stories, mouth, settings.alerts.dashboard_url

@@ -20,7 +20,7 @@ from api.routes.incidents import change
 from db.anomalies import AnomalyFilter
 from db.inbox import Delivery
 from domain.diagnosis import DiagnosisRequest
-from domain.errors import Conflict, InvalidInput, NotifyError
+from domain.errors import Conflict, Forbidden, InvalidInput, NotifyError
 from domain.feedback import DiagnosisVerdict
 from service.investigations import request_for
 from service.slack_diagnosis import begin
@@ -50,7 +50,12 @@ class SlackEffects:
     causes: tuple[tuple[str, str], ...]
 
     def perform(self, said: Said, delivery: Delivery, slot: Slot | None) -> None:
-        """Do what was asked for."""
+        """Do what was asked for, unless by somebody of a workspace that is not ours."""
+        if not self.people.belongs(said.team):
+            log.warning("slack_stranger", kind=said.kind, user=said.user, team=said.team)
+            if said.kind in {"mention", "reply"}:
+                return  # whoever shares a channel with us may talk there, but gets no answer
+            raise Forbidden("only people of the desk's own workspace can do this")
         if said.kind in {"mention", "reply"}:
             self.questions.asked(said, delivery, self.people.caller(said.user))
         elif said.kind == "command":

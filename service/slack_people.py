@@ -21,6 +21,8 @@ class People:
         operators: ids of users and user groups, or `*`.
         members: the users of a group; raises NotifyError.
         moment: a monotonic clock, in seconds.
+        home: our own workspaces; none where nobody can say. Raises NotifyError.
+        guests: other workspaces whose people are treated like ours.
     """
 
     def __init__(
@@ -28,7 +30,13 @@ class People:
         operators: Sequence[str],
         members: Callable[[str], frozenset[str]],
         moment: Callable[[], float] = time.monotonic,
+        *,
+        home: Callable[[], frozenset[str]] = frozenset,
+        guests: Sequence[str] = (),
     ) -> None:
+        self._home = home
+        self._guests = frozenset(guests)
+        self._at_home: frozenset[str] | None = None
         self._everybody = EVERYBODY in operators
         self._users = frozenset(one for one in operators if not one.startswith("S"))
         self._groups = tuple(one for one in operators if one.startswith("S"))
@@ -36,6 +44,21 @@ class People:
         self._moment = moment
         self._guard = threading.Lock()
         self._known: dict[str, tuple[float, frozenset[str]]] = {}
+
+    def belongs(self, team: str) -> bool:
+        """Whether somebody of this workspace is answered; raises NotifyError where Slack cannot say yet."""
+        if not team or team in self._guests:
+            return True
+        if self._at_home is None:
+            try:
+                self._at_home = self._home()
+            except NotifyError as error:
+                if not error.permanent:
+                    raise
+                log.warning("slack_workspace_unknown", error=error.reason)
+                return True
+        known = self._at_home or self._guests
+        return team in known or not known
 
     def caller(self, user: str) -> Caller:
         """The caller behind a user of Slack; raises NotifyError where Slack cannot say for a moment."""

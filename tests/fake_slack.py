@@ -111,7 +111,7 @@ class FakeSlack:
         """What Slack says when nothing is wrong with it."""
         with self.lock:
             if method == "auth.test":
-                return {"ok": True, "user": "analyst"}
+                return {"ok": True, "user": "analyst", "team_id": "T0"}
             if method == "conversations.history":
                 shown = [
                     one

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -41,6 +41,7 @@ class Said:
         comment: what was written into the modal.
         trigger: opens a modal, for three seconds.
         response_url: takes an answer that only this person sees, for half an hour.
+        team: the workspace of this person, which in a shared channel need not be ours.
     """
 
     kind: Literal["mention", "reply", "press", "wrong", "command"]
@@ -53,6 +54,7 @@ class Said:
     comment: str = ""
     trigger: str = ""
     response_url: str = ""
+    team: str = ""
 
     @property
     def lane(self) -> str:
@@ -99,7 +101,8 @@ def read_payload(road: Road, payload: Any) -> Inbound:
         return _event(payload)
     said = _interaction(payload) if road == "interactions" else _command(payload)
     name = _text(payload, "trigger_id") or _digest(payload)
-    return Inbound(f"{road}:{name}", said)
+    team = _text(_object(payload, "user"), "team_id") or _text(_object(payload, "team"), "id")
+    return Inbound(f"{road}:{name}", said and replace(said, team=team or _text(payload, "team_id")))
 
 
 def _event(payload: dict[str, Any]) -> Inbound:
@@ -113,7 +116,9 @@ def _event(payload: dict[str, Any]) -> Inbound:
     ts, thread = _text(event, "ts"), _text(event, "thread_ts")
     if not _TS.fullmatch(ts) or (thread and not _TS.fullmatch(thread)):
         return Inbound(name)
-    return Inbound(name, _question(event, thread or ts, in_thread=bool(thread)))
+    said = _question(event, thread or ts, in_thread=bool(thread))
+    team = _text(event, "user_team") or _text(event, "team") or _text(payload, "team_id")
+    return Inbound(name, said and replace(said, team=team))
 
 
 def _question(event: dict[str, Any], thread: str, *, in_thread: bool) -> Said | None:

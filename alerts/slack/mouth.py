@@ -90,6 +90,13 @@ class SlackMouth:
             return True  # it may well stand open
         return True
 
+    def workspaces(self) -> frozenset[str]:
+        """The bot's workspace, and the organisation that it belongs to; raises NotifyError."""
+        if self._web is None:
+            return frozenset()
+        answer = self._web.ask("auth.test", {})
+        return frozenset(str(answer[name]) for name in ("team_id", "enterprise_id") if answer.get(name))
+
     def members(self, group: str) -> frozenset[str]:
         """The users of a user group; raises NotifyError."""
         if self._web is None:

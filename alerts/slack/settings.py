@@ -48,6 +48,12 @@ class SlackSettings(ReceiverSettings):
         description="Ids of users (`U...`) and user groups (`S...`) who may acknowledge, diagnose and judge; "
         '`"*"` is everybody in the workspace. Everybody else may ask.',
     )
+    workspaces: tuple[str, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Ids of further workspaces (`T...`) or organisations (`E...`) whose people are answered, "
+        "such as those of shared channels; the bot's own workspace always is.",
+    )
     api_url: str = Field(
         default="https://slack.com/api/", pattern=r"^https?://\S+$", description="Base of the Web API."
     )

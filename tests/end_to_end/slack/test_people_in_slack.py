@@ -12,6 +12,7 @@ from slack_desk import (
     OPERATOR,
     VIEWER,
     SlackDesk,
+    command_body,
     event_body,
     interaction_body,
     mention,
@@ -248,3 +249,18 @@ def test_everything_is_in_the_audit_log_under_the_name_of_who_did_it(desk: Slack
     assert (newest.actor, newest.action) == (f"slack:{OPERATOR}", "incident.changed")
     assert newest.before["status"] == "open"
     assert newest.after["status"] == "acknowledged"
+
+
+def test_people_of_another_workspace_are_not_answered_and_change_nothing(desk: SlackDesk) -> None:
+    ts = desk.message()["ts"]
+    before = len(desk.slack.thread(ts))
+    desk.event({**mention("what does it cost us?", ts), "team": "T0STRANGERS"})
+    desk.event({**reply("why did it happen?", ts), "user_team": "T0STRANGERS", "team": "T0"})
+    desk.press(desk.element("incident.snooze"), team={"id": "T0STRANGERS"})
+    eventually(lambda: desk.slack.whispers, 10, "nothing said")
+    assert "of the desk's own workspace" in text_of(desk.slack.whispers[-1])
+    body = command_body(desk.slack, "status", OPERATOR) + b"&team_id=T0STRANGERS"
+    assert "Open incidents" not in desk.send("commands", body).text
+    desk.event({**mention("what does it cost us?", ts), "team": "T0"})
+    assert len(desk.reply_in(ts, before + 1)) == before + 1
+    assert desk.incident()["snoozed_until"] is None

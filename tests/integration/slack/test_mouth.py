@@ -150,3 +150,19 @@ def test_a_slack_that_cannot_say_who_is_in_a_group_is_asked_again_later(road: Ro
         people.caller("U1")
     road.slack.groups["S1"] = ["U1"]
     assert people.operator("U1").role == "operator"
+
+
+def test_our_own_workspace_is_asked_for_once_and_guests_are_named(road: Road) -> None:
+    people = People([], road.mouth.members, home=road.mouth.workspaces, guests=["T0GUESTS"])
+    assert [people.belongs(one) for one in ("T0", "T0STRANGERS", "T0GUESTS", "")] == [True, False, True, True]
+    assert [call.method for call in road.slack.calls].count("auth.test") == 1
+
+
+def test_where_nobody_can_say_which_workspace_is_ours_only_guests_are_told_apart() -> None:
+    def refused() -> frozenset[str]:
+        raise NotifyError("slack", "invalid_auth", permanent=True)
+
+    for home in (frozenset[str], refused):
+        assert People([], lambda _: frozenset(), home=home).belongs("T0")
+    people = People([], lambda _: frozenset(), home=frozenset, guests=["T0GUESTS"])
+    assert not people.belongs("T0STRANGERS")
