@@ -29,12 +29,21 @@ class FakeQuotes:
         self.now = now
         self.heads: list[str] = []
         self.spoilt: dict[str, Respond] = {}
+        self.crashes: dict[str, tuple[float, float]] = {}
         self.server = RawServer()
         self.server.respond = self._respond
         self.url = self.server.url
 
     def close(self) -> None:
         self.server.close()
+
+    def crash(self, symbol: str, at: datetime, left: float) -> None:
+        """From a moment on a symbol is worth only this share of what it was."""
+        self.crashes[symbol] = (at.timestamp(), left)
+
+    def _close(self, symbol: str, start: int, until: int) -> float:
+        at, left = self.crashes.get(symbol, (math.inf, 1.0))
+        return close_of(symbol, start, until) * (left if until > at else 1.0)
 
     def _respond(self, connection: socket.socket, head: str) -> None:
         self.heads.append(head)
@@ -60,7 +69,7 @@ class FakeQuotes:
         starts = [at for at in self._starts(width) if start <= at < int(query.get("period2", 2**40))]
         now = int(self.now.timestamp())
         length = 23_400 if width == 86_400 else width
-        closes = [close_of(symbol, at, min(now, at + length)) for at in starts]
+        closes = [self._close(symbol, at, min(now, at + length)) for at in starts]
         volumes = [1_000 + at // width % 50 for at in starts]
         quote = {"open": closes, "high": closes, "low": closes, "close": closes, "volume": volumes}
         indicators: dict[str, object] = {"quote": [quote if starts else {}]}

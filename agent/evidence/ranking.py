@@ -112,7 +112,8 @@ def _rank_by_evidence(
     reach = _coverage(topology, rows_of, spoken, measured)
     taken = {
         name: settings.explain_away
-        * reach[cause]
+        # Of one that is known from its logs alone nothing tells how far the cause reaches.
+        * reach.get(cause, 1.0)
         * (min(own.get(name, 0.0), total[cause]) + spoken.get(name, 0.0))
         for name, cause in causes.items()
     }

@@ -109,3 +109,13 @@ def test_candles_that_stop_with_their_feed_are_blamed_on_the_feed(seed: int) -> 
     done = diagnosed(still_market(seed, "frozen", feed_too=True))
     first = done.hypotheses[0]
     assert (first.cause, first.component) == ("stale_feed", "feed:okx")
+
+
+def test_a_component_that_only_logs_may_have_an_odd_cause() -> None:
+    desk = quiet_desk(4)
+    desk.scale(("hedge_lag_ms", "maker"), 9, FIRST - 4)
+    desk.lose("maker", 4, FIRST - 4)
+    desk.log("desk", "ERROR", "limit of the desk is near", 6, FIRST - 4)
+    done = diagnosed(case_of(desk, "maker", FIRST - 4))
+    assert "strategy:maker" in {one.component for one in done.ledger.components}
+    assert done.ledger.row("desk") is not None
