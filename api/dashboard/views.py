@@ -162,10 +162,11 @@ def _diagnosis_lanes(door: Doors, found: Diagnosis, window: tuple[datetime, date
 
 
 def _known_causes(door: Doors, hypotheses: Sequence[Hypothesis]) -> list[str]:
-    """What it may really have been: the candidates here, and what was found before."""
+    """What it may really have been: the other candidates here, and what was found before."""
+    said = {hypotheses[0].cause if hypotheses else "", "unknown"}
     recent = door.stores.diagnoses.list(limit=50).items
     seen = [one.primary_hypothesis.cause for one in recent if one.primary_hypothesis]
-    return sorted({one.cause for one in hypotheses} | set(seen))
+    return sorted(({one.cause for one in hypotheses} | set(seen)) - said)
 
 
 def _similar(door: Doors, found: Diagnosis) -> list[Diagnosis]:
