@@ -90,6 +90,7 @@ class Pipeline:
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._one_at_a_time = threading.Lock()
+        self._one_diagnosing = threading.Lock()
         self._unsaved: dict[str, Anomaly] = {}
         self._collected_at: datetime | None = None
         self._absences: deque[tuple[datetime, datetime]] = deque(maxlen=MAX_ABSENCES)
@@ -122,29 +123,37 @@ class Pipeline:
             )
             return self._stages.finish(finished)
 
-    def judge_pushed(self, now: datetime) -> None:
+    def judge_pushed(self, now: datetime) -> Sequence[Incident]:
         """Judge what was pushed since the last cycle, without asking any source; no slot is taken.
 
-        What fails here is judged by the next cycle, whose row then tells of it.
+        What fails here is judged by the next cycle, whose row then tells of it. What changed is returned for
+        `diagnose`, so that an investigation never holds up what is pushed next.
         """
         with self._one_at_a_time:
-            self._judge(now, Watch())
+            return self._judge(now, Watch())[0].incidents
+
+    def diagnose(self, incidents: Sequence[Incident], now: datetime) -> None:
+        """Investigate what changed; nobody else does so meanwhile."""
+        with self._one_diagnosing:
+            self._stages.diagnose(incidents, now)
 
     def _run(self, cycle: Cycle, now: datetime, watch: Watch) -> Cycle:
         with watch("collect"):
             self._collect(now)
-        created, states = self._judge(now, watch)
+        saved, states = self._judge(now, watch)
+        with watch("diagnose"):
+            self.diagnose(saved.incidents, now)
         return cycle.model_copy(
             update={
                 "status": "done",
                 "series": self._stages.windows.n_series,
-                "anomalies": created,
+                "anomalies": len(saved.created),
                 "detectors": states,
             }
         )
 
-    def _judge(self, now: datetime, watch: Watch) -> tuple[int, tuple[DetectorState, ...]]:
-        """From what is stored to anomalies, alerts and diagnoses; how many anomalies are new."""
+    def _judge(self, now: datetime, watch: Watch) -> tuple[SavedDetections, tuple[DetectorState, ...]]:
+        """From what is stored to anomalies and alerts."""
         with watch("window"):
             self._stages.windows.advance(now)
             self._stages.derive(now)
@@ -154,9 +163,7 @@ class Pipeline:
             saved = self._stages.save(anomalies, now)
             self._unsaved.clear()
             self._stages.windows.mark_scored()
-        with watch("diagnose"):
-            self._stages.diagnose(saved.incidents, now)
-        return len(saved.created), states
+        return saved, states
 
     def _collect(self, now: datetime) -> None:
         """Read all sources; a source that fails is a state of that source, not of the cycle."""

@@ -258,6 +258,7 @@ def _passes(ground: _Ground, parts: Parts) -> PushPasses:
         ground.windows.unread,
         lambda: parts.scheduler.leading,
         lambda: parts.pipeline.judge_pushed(ground.clock()),
+        lambda incidents: parts.pipeline.diagnose(incidents, ground.clock()),
     )
 
 

@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from domain.errors import StoreUnavailable
+from domain.incident import Incident
 from service.streaming import PushPasses
 
 
@@ -25,15 +27,31 @@ class Desk:
         self.failures = failures
         self.pushed = threading.Event()
         self.passes = 0
+        self.changed: list[Incident] = []
+        self.explained: list[tuple[str, ...]] = []
+        self.patience = threading.Event()
+        self.patience.set()
 
-    def judge(self) -> None:
+    def judge(self) -> Sequence[Incident]:
         self.passes += 1
         if self.passes <= self.failures:
             raise StoreUnavailable("locked")
         self.pushed.clear()
+        return self.changed
+
+    def diagnose(self, incidents: Sequence[Incident]) -> None:
+        self.explained.append(tuple(one.title for one in incidents))
+        assert self.patience.wait(10)
+        if len(self.explained) == 1:
+            raise StoreUnavailable("locked")
+
+    def push(self, *changed: Incident) -> None:
+        self.changed = [*changed]
+        self.pushed.set()
+        assert _within(5, lambda: not self.pushed.is_set()), "nobody judged it"
 
     def started(self, delay_s: float = 0.01) -> PushPasses:
-        passes = PushPasses(delay_s, self.pushed.is_set, lambda: self.leading, self.judge)
+        passes = PushPasses(delay_s, self.pushed.is_set, lambda: self.leading, self.judge, self.diagnose)
         passes.start()
         return passes
 
@@ -75,3 +93,24 @@ def test_without_a_delay_pushes_wait_for_the_cycle() -> None:
     time.sleep(0.05)
     passes.stop()
     assert desk.passes == 0
+
+
+def test_what_is_pushed_next_is_judged_while_the_last_is_explained() -> None:
+    desk = Desk()
+    desk.patience.clear()
+    passes = desk.started()
+    first, second, later = (
+        _incident(*one) for one in (("I-1", "one"), ("I-2", "two"), ("I-2", "two, worse"))
+    )
+    desk.push(first)
+    assert _within(5, lambda: desk.explained == [("one",)])
+    desk.push(second)
+    desk.push(later, first)
+    assert desk.explained == [("one",)], "only one is explained at a time"
+    desk.patience.set()
+    passes.stop()
+    assert desk.explained == [("one",), ("two, worse", "one")], "each as it is by its turn, the last included"
+
+
+def _incident(identifier: str, title: str) -> Incident:
+    return Incident(id=identifier, title=title, severity="high", started_at=datetime(2026, 3, 2, tzinfo=UTC))
