@@ -120,6 +120,7 @@ RIGHT: Mapping[str, Right] = {
     "empty": _right("F66", OURS, (1, 1), "known", "answered nothing"),
     "refusal": _right("F66", OURS, (1, 1), "known", "refused"),
     "filter": _right("F66", OURS, (1, 1), "known", "refused"),
+    "declines": _right("F66", OURS, (2, 1), "known", "no JSON object", "had no answer"),
     "tool-loop": _right("F68", OURS, (3, 5), "known", "asking for tools"),
     "tool-flood": _right("F68", OURS, (3, 5), "known", "asking for tools"),
     "odd-tools": _right("F69", MODEL, (4, 5), "known"),
@@ -201,10 +202,10 @@ def _unmarked(text: str) -> str:
     return re.sub(r"“[^”]*”", "", said)
 
 
-def build_desk(path: Path, seed: int) -> None:
+def build_desk(path: Path, seed: int, days: int = DAYS) -> None:
     """A database with some days of samples, the last of them in trouble."""
     last = int(NOW.timestamp()) // STEP_S
-    block = Desk(seed, last - DAYS * STEPS_PER_DAY).advance(DAYS * STEPS_PER_DAY, incidents(seed))
+    block = Desk(seed, last - days * STEPS_PER_DAY).advance(days * STEPS_PER_DAY, incidents(seed))
     pnl = [
         Series(0, SeriesKey.of("pnl", {"strategy": s, "venue": v, "symbol": y}), "pnl_data", "USD")
         for s, v, y in CELLS

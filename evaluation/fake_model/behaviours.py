@@ -242,6 +242,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "null": _text("null"),
     "empty": _text(""),
     "refusal": _text("", refusal="I cannot help with that."),
+    "declines": _text("I cannot answer that."),
     "filter": _text("", finish="content_filter"),
     "tool-loop": _loop("correlate", '{"series": "a", "other": "b"}', 1),
     "tool-flood": _loop("past_incidents", '{"cause": "x"}', 200),

@@ -61,6 +61,7 @@ STATISTICAL: dict[str, tuple[int, str]] = {
     "empty": (1, "answered nothing"),
     "refusal": (1, "refused"),
     "filter": (1, "refused"),
+    "declines": (2, "no JSON object"),
     "tool-loop": (2, "asking for tools"),
     "tool-flood": (3, "asking for tools"),
     "huge": (2, "cut off at its length limit"),

@@ -54,6 +54,7 @@ BY_READER = {
     "empty": "answered nothing",
     "refusal": "refused",
     "filter": "refused",
+    "declines": "had no answer",
     "tool-loop": "asking for tools",
     "tool-flood": "asking for tools",
     "huge": "no sentence",
