@@ -80,12 +80,15 @@ class BarHistory:
         return BarPage(max(reached, start), more)
 
     def _age(self, symbol: str, raw: list[Any], width: int, clocks: Clocks, intake: Intake) -> None:
-        """How long ago the newest bar ended; forming ones count, as they are a sign of life as well."""
+        """How long a bar is overdue; forming ones count, as they are a sign of life as well.
+
+        A venue begins a bar with its first trade: until `settle_seconds` after the last one nothing is due.
+        """
         now = clocks.venue_ms()
         starts = [at for row in raw if row and (at := read_number(row[0])) is not None and at <= now]
         if starts:
             labels = {"venue": self._settings.label, "symbol": symbol, "feed": "bars"}
-            age = max(0.0, (now - max(starts) - width) / 1_000)
+            age = max(0.0, (now - max(starts) - width) / 1_000 - self._settings.settle_seconds)
             intake.add(intake.row("feed_age_seconds", labels, unit="s"), clocks.stamp, age)
 
     def _store(self, contract: Contract, bars: Bars, new: np.ndarray, width: int, intake: Intake) -> None:

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from fake_venue import FakeVenue, candle, ok, refused
@@ -481,6 +482,19 @@ def test_a_venue_whose_clock_is_off_is_measured_against_its_own_clock(venue: Fak
         page.position.watermark is None or page.position.watermark <= NOW + timedelta(seconds=5)
         for page in pages
     )
+
+
+def test_a_bar_that_begins_a_moment_late_is_not_overdue(venue: FakeVenue) -> None:
+    now = NOW.replace(minute=10, second=0, microsecond=200_000)
+    venue.now_ms = ms(now)
+
+    def without_the_newest(document: Any) -> Any:
+        document["result"]["list"] = document["result"]["list"][1:]
+        return document
+
+    venue.changed["/v5/market/kline"] = without_the_newest
+    pages = read(collector(venue, symbols=[BTC], feeds=["bars"], settle_seconds=60), now=now)
+    assert only(samples(pages, "feed_age_seconds")) == 0
 
 
 def test_a_feed_that_froze_grows_old_though_the_venue_answers(venue: FakeVenue) -> None:
