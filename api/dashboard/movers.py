@@ -17,6 +17,7 @@ _MIN_BASELINE = 8
 _ONSET_SIGMA = 4.0
 _CAP = 999.0
 _MANY = 100.0
+_LEAST_PAST = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,13 @@ def _mover(seen: Window, row: int, scores: FloatArray, first: int) -> Mover:
     sizes = np.where(np.isfinite(scores), np.abs(scores), 0.0)
     peak, begun = int(np.argmax(sizes)), int(np.argmax(sizes >= _ONSET_SIGMA))
     after = timedelta(seconds=begun * seen.step_s)
+    # A short window is a dot without some of its past beside it.
+    shown = min(first, max(3 * len(scores), _LEAST_PAST))
     return Mover(
         name=seen.series[row].name,
         sigma=_words(float(scores[peak])),
         lead="at once" if not begun else f"after {fmt.duration(after)}",
-        spark=sparkline(seen.values[row, max(0, first - 3 * len(scores)) :], min(first, 3 * len(scores))),
+        spark=sparkline(seen.values[row, first - shown :], shown),
     )
 
 
