@@ -1,5 +1,6 @@
 """Answers that compare: two times, two labels, now with the usual, one series with all others."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,8 @@ from domain.series import SeriesKey
 _HOUR = timedelta(hours=1)
 # What came in so lately stands for now.
 _LATELY = timedelta(minutes=15)
+# Whether it is so by now, not whether it was in the last hour.
+_NOW = re.compile(r"\b(?:back to|again|any ?more)\b")
 UNUSUAL = 3.0
 
 
@@ -51,7 +54,7 @@ def _compared(asked: Asked, names: list[str]) -> Answer:
             total=total,
         )
         return _compared_text(asked, found, between(span, asked.now), between(other, asked.now))
-    span = span_or(asked, _HOUR)
+    span = span_or(asked, _LATELY if _NOW.search(question.text.lower()) else _HOUR)
     found = asked.call(
         asked.tools.compare_with_usual, series=names, start=span.start, end=span.end, total=total
     )

@@ -36,7 +36,8 @@ def incident(reading: ChatReading, result: Found) -> str:
 def _times(found: Found, intent: str) -> str:
     began, ended = str(found["started_at"])[11:16], str(found.get("ended_at") or "")[11:16]
     if intent == "when":
-        return f"[{found['id']}] began at {began} UTC{f' to {ended}' if ended else ' and goes on'}."
+        end = f" and ended at {ended} UTC" if ended else " and goes on"
+        return f"[{found['id']}] began at {began} UTC{end}."
     if ended:
         return f"Yes, [{found['id']}] ended at {ended} UTC."
     return f"No, [{found['id']}] has been going on since {began} UTC."

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent.chat.conversation import LED_UP
 from agent.chat.question import Intent
 from agent.chat.times import Span
+from domain.timestamps import parse_rfc3339
 from evaluation.fake_model.chat_reader import ChatReading
 
 Wish = tuple[str, str]
@@ -178,6 +180,12 @@ def _diagnose(reading: ChatReading) -> Sequence[Wish]:
 def _window(tool: str, length: timedelta) -> Callable[[ChatReading], Sequence[Wish]]:
     def plan(reading: ChatReading) -> Sequence[Wish]:
         span = span_of(reading, length)
+        if reading.question.until is not None:
+            detail = reading.result("get_incident")
+            if detail is None:
+                return _once(reading, "get_incident", incident_id=reading.question.until)
+            began = parse_rfc3339(str(detail["incident"]["started_at"]))
+            span = Span(began - LED_UP, began, "before it")
         given: dict[str, Any] = {"start": span.start, "end": span.end}
         components = [value for name, value in reading.question.labels if name == "component"]
         given |= {"components": components} if tool == "log_templates" and components else {}

@@ -27,6 +27,8 @@ def answer(reading: ChatReading) -> str:
         words = _WORDS.get(name)
         if words is not None:
             return words(reading, result)
+    if question.intent == "thanks":
+        return "You are welcome; I cannot say more without a question."
     if question.intent == "diagnose" and not reading.may_diagnose:
         return "I cannot start a diagnosis for you: that takes the role operator."
     return (
@@ -37,7 +39,7 @@ def answer(reading: ChatReading) -> str:
 
 def _statistics(reading: ChatReading, result: Found) -> str:
     question = reading.question
-    wanted = question.statistic or "last"
+    wanted = question.statistic or ("mean" if question.spans and not question.spans[0].instant else "last")
     name = _STATISTICS.get(wanted, wanted)
     found = [one for one in items(result) if one.get(name) is not None]
     if not found:

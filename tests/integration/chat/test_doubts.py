@@ -124,6 +124,11 @@ def test_an_hour_ago_is_compared_with_now(talk: Talk) -> None:
     assert [str(one)[11:16] for one in arguments["other"]] == ["11:00", "11:15"]
 
 
+def test_back_to_normal_is_about_now_and_not_about_the_last_hour(talk: Talk) -> None:
+    arguments = talk.ask("is the ack latency back to normal?").json()["tool_calls"][-1]["arguments"]
+    assert [str(arguments[name])[11:16] for name in ("start", "end")] == ["11:45", "12:00"]
+
+
 def test_today_is_compared_with_yesterday_until_the_same_hour(talk: Talk) -> None:
     for text in ("compare pnl with yesterday", "compare pnl today with yesterday"):
         arguments = talk.ask(text).json()["tool_calls"][-1]["arguments"]
