@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.series import FloatArray, IntArray
 
@@ -25,7 +26,7 @@ class Lateness:
 
     newest: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     pending: FloatArray = field(default_factory=lambda: np.zeros(0))
-    seen: FloatArray = field(default_factory=lambda: np.zeros((0, LOOKS)))
+    seen: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, LOOKS), dtype=np.float32))
     usual: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def grow(self, n: int) -> None:

@@ -106,7 +106,7 @@ class SeasonalTable:
     def __init__(self, n_slots: int, cells_per_day: float = 288.0) -> None:
         self.level = np.zeros((2, n_slots, 0), dtype=np.float32)
         self.visits = np.zeros((2, n_slots, 0), dtype=np.uint8)
-        self.misses = np.zeros((2, n_slots, 0), dtype=np.uint16)
+        self.misses = np.zeros((2, n_slots, 0), dtype=np.uint8)
         self._enough = max(DAYS_OF_MISSES * cells_per_day / n_slots, LEAST_MISSES)
         self._parts = min(PARTS, n_slots)
         self._per_part = max(cells_per_day / self._parts, 1.0)
@@ -176,7 +176,7 @@ class SeasonalTable:
     def miss(self, at: Moment, missing: BoolArray) -> None:
         """Note series, shape (n_series,), that have begun and have no value at a moment."""
         place = self._place(at.off, at.slot)
-        self.misses[place] = np.minimum(self.misses[place].astype(np.int64) + missing, 60_000)
+        self.misses[place] = np.minimum(self.misses[place].astype(np.int64) + missing, 250)
 
     def due(self, at: Moment) -> BoolArray:
         """Which series, shape (n_series,), report at such a moment; those of which that is not known do.

@@ -16,6 +16,8 @@ for _name in (
     "OPENAI_BASE_URL",
 ):
     os.environ.pop(_name, None)
+# As in the service, and before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _is_local(address: Any) -> bool:
