@@ -13,6 +13,7 @@ import httpx2
 from collectors.addresses import AddressGuard, PublicAddresses, resolve
 from collectors.bounded import LONGEST_STALL_S, AnswerTooLarge, Body, Watchdog, retry_after
 from collectors.secret import read_secret, redact
+from collectors.server_clock import ServerClock
 from collectors.settings_base import HttpSource, check_url
 from domain.errors import ConfigurationError, SourceError
 
@@ -43,6 +44,9 @@ class HttpReader:
         headers: of every request, with their secrets.
         guard: decides on resolved addresses.
         secrets: what no error may show.
+
+    Attributes:
+        clock: how far the server's clock is from this host's, by its latest answer.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class HttpReader:
         guard: AddressGuard,
         secrets: tuple[str, ...],
     ) -> None:
+        self.clock = ServerClock()
         self._name = settings.name
         self._url = httpx2.URL(url)
         self._shown = _shown(url, secret=settings.url_env is not None)
@@ -166,7 +171,9 @@ class HttpReader:
                 },
                 extensions={"sni_hostname": self._url.host, "trace": watchdog.trace},
             )
+            asked = time.time()
             response = client.send(request, stream=True)
+            self.clock.heard(response.headers, asked, time.time())
             try:
                 self._check(response, error_bodies=error_bodies)
                 body = self._body.read(response)

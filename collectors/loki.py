@@ -81,6 +81,7 @@ class LokiCollector:
         book.caught_up = book.caught_up or not more
         place = {"from": str(start), "seen": seen[-_MOST_SEEN:]}
         watermark = since.watermark if more else from_microseconds(end // 1_000)
+        self._http.clock.note(book.intake, self.name, now)
         return Collected(
             book.intake.batch(),
             tuple(book.events),

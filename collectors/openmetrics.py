@@ -49,6 +49,7 @@ class OpenMetricsCollector:
             self._take(family, intake, now)
         if not len(intake) and not intake.left_out:
             intake.skip("samples: the answer holds no metric that is allowed")
+        self._http.clock.note(intake, self.name, now)
         return Collected(intake.batch(), (), Position(now), intake.notes())
 
     def _families(self, answer: Answer) -> list[Any]:

@@ -61,6 +61,7 @@ class PrometheusCollector:
                     raise
                 self._points //= 2
                 continue
+            self._http.clock.note(intake, self.name, now)
             return Collected(
                 intake.batch(), (), Position(page.end), (*page.notes, *intake.notes()), more=page.more
             )

@@ -25,6 +25,7 @@ from collectors.collector import Collected, Position
 from collectors.gate import clean_text, read_micros
 from collectors.intake import Intake
 from collectors.secret import read_secret, redact
+from collectors.server_clock import ServerClock
 from collectors.settings import SqlSource
 from domain.errors import ConfigurationError, InvalidTimestamp, SourceError
 from domain.event import Event
@@ -62,6 +63,7 @@ class SqlCollector:
         self._engine = engine
         self._secrets = secrets
         self._zone = ZoneInfo(settings.timezone)
+        self._clock = ServerClock()
         self._query: TextClause = text(settings.query)
         self._binds = set(self._query.compile().params)
         if not self._binds <= _BINDS:
@@ -108,6 +110,7 @@ class SqlCollector:
             else:
                 self._samples(row, micros, found.columns, intake)
         reached = self._reached(times, start) if found.cut else until
+        self._clock.note(intake, self.name, now)
         return Collected(intake.batch(), tuple(events), Position(reached), intake.notes(), more=found.cut)
 
     def _stretch(self, since: Position, now: datetime) -> tuple[datetime, datetime]:
@@ -183,6 +186,7 @@ class SqlCollector:
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
                 # The name was checked to be a time zone's when the settings were read.
                 connection.execute(text(f"SET LOCAL TIME ZONE '{self._settings.timezone}'"))
+                self._compare_clocks(connection)
             case "mysql" | "mariadb":
                 connection.execute(text("SET TRANSACTION READ ONLY"))
             case "sqlite":
@@ -190,6 +194,11 @@ class SqlCollector:
                 raw.execute("PRAGMA query_only = ON")
                 until = time.monotonic() + seconds
                 raw.set_progress_handler(lambda: time.monotonic() > until, 50_000)
+
+    def _compare_clocks(self, connection: Connection) -> None:
+        asked = time.time()
+        told = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        self._clock.compare(float(told), asked, time.time())
 
     def _check(self, columns: Mapping[str, int]) -> None:
         settings = self._settings

@@ -15,6 +15,7 @@ from collectors.build import build_collector
 from collectors.collector import Collected, Position
 from collectors.settings import SqlSource
 from domain.errors import ConfigurationError, SourceError
+from domain.series import Series
 
 NOW = datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
 UNTIL = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -84,22 +85,27 @@ def collect(configured: SqlSource, since: datetime | None = None, now: datetime 
     return build_collector(configured, {}).collect(Position(since), now)
 
 
+def rows(page: Collected) -> list[tuple[Series, datetime, float]]:
+    """What came from the rows of the query; the server's clock is no row."""
+    return [one for one in page.samples if one[0].key.metric != "source_clock_offset_ms"]
+
+
 @both
 def test_rows_become_samples_up_to_the_last_full_cell(fills: str) -> None:
     page = collect(settings(fills))
-    assert len(page.samples) == 60
+    assert len(rows(page)) == 60
     assert page.position.watermark == UNTIL
-    assert sorted(series.name for series in page.samples.series) == [
+    assert sorted({series.name for series, _, _ in rows(page)}) == [
         'pnl{strategy="arb_eth",venue="bybit"}',
         'pnl{strategy="mm_btc",venue="bybit"}',
     ]
-    assert {(series.source, series.unit) for series in page.samples.series} == {("pnl_data", "USD")}
+    assert {(series.source, series.unit) for series, _, _ in rows(page)} == {("pnl_data", "USD")}
 
 
 @both
 def test_the_cell_before_the_watermark_is_read_again(fills: str) -> None:
     page = collect(settings(fills), UNTIL - timedelta(minutes=10))
-    times = [at for _, at, _ in page.samples]
+    times = [at for _, at, _ in rows(page)]
     assert (min(times), max(times)) == (UNTIL - timedelta(minutes=15), UNTIL - timedelta(minutes=1))
 
 
@@ -116,7 +122,7 @@ def test_a_long_stretch_comes_in_pages(fills: str) -> None:
     position, seen, pages, more = Position(), set(), 0, True
     while more:
         page = collector.collect(position, NOW)
-        seen |= {at for _, at, _ in page.samples}
+        seen |= {at for _, at, _ in rows(page)}
         position, more, pages = page.position, page.more, pages + 1
     assert len(seen) == 60
     assert pages > 2
@@ -135,7 +141,7 @@ def test_a_query_cannot_write(fills: str) -> None:
     with pytest.raises(SourceError) as caught:
         collect(settings(fills, query=query, values={"value": "x"}, label_columns=[]))
     assert caught.value.permanent
-    assert len(collect(settings(fills)).samples) == 60
+    assert len(rows(collect(settings(fills)))) == 60
 
 
 @pytest.mark.parametrize(
@@ -296,3 +302,12 @@ def test_an_unusable_url_is_a_configuration_error(url: str, part: str) -> None:
 def test_an_unknown_bind_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="binds :from"):
         build_collector(settings("sqlite:///x", query="SELECT 1 WHERE x > :from"), {})
+
+
+@pytest.mark.postgres
+def test_the_clock_of_the_server_is_compared(postgres: str) -> None:
+    query = "SELECT now() AS at, 1 AS pnl WHERE :since < :until"
+    found = collect(settings(postgres, query=query, time_column="at", label_columns=[]))
+    offsets = [value for series, _, value in found.samples if series.key.metric == "source_clock_offset_ms"]
+    # It runs on this host.
+    assert offsets == [0.0]
