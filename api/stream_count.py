@@ -1,5 +1,6 @@
-"""How many event streams are open, over all routes."""
+"""How many event streams are open, over all routes, and how many of them are whose."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,13 +9,24 @@ class OpenStreams:
     """A counter for one event loop."""
 
     def __init__(self) -> None:
-        self.open = 0
+        self._of: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        """All of them."""
+        return self._of.total()
+
+    def of(self, name: str) -> int:
+        """Those of one caller."""
+        return self._of[name]
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a stream while it lasts."""
-        self.open += 1
+    def counted(self, name: str) -> Iterator[None]:
+        """Count a caller's stream while it lasts."""
+        self._of[name] += 1
         try:
             yield
         finally:
-            self.open -= 1
+            self._of[name] -= 1
+            if not self._of[name]:
+                del self._of[name]

@@ -20,10 +20,15 @@ LastEventId = Annotated[str | None, Header(max_length=50, description="Resume af
 DiagnosisId = Annotated[str, Path(max_length=200)]
 
 
-def check_room(door: Door) -> None:
-    """Refuse a stream beyond the configured number, before its answer begins."""
-    if door.streams.open >= door.settings.max_streams:
+def check_room(door: Door, caller: Reader) -> None:
+    """Refuse a stream beyond the configured number, or beyond one token's half, before its answer begins."""
+    most = door.settings.max_streams
+    if door.streams.open >= most:
         raise HttpProblem(503, "Too many open streams.", headers={"Retry-After": "5"})
+    if door.book and door.streams.of(caller.name) >= (most + 1) // 2:
+        raise HttpProblem(
+            429, "This token has too many open streams. Come back in 5 s.", headers={"Retry-After": "5"}
+        )
 
 
 def check_diagnosis(door: Door, diagnosis_id: DiagnosisId) -> None:
@@ -35,11 +40,11 @@ def check_diagnosis(door: Door, diagnosis_id: DiagnosisId) -> None:
     "/stream", response_class=EventSourceResponse, responses=errors(), dependencies=[Depends(check_room)]
 )
 async def stream(
-    door: Door, _caller: Reader, last_event_id: LastEventId = None
+    door: Door, caller: Reader, last_event_id: LastEventId = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Announcements for live pages: what was created, changed or finished, by id."""
     after = _position(last_event_id)
-    with door.streams.counted():
+    with door.streams.counted(caller.name):
         yield ServerSentEvent(comment="connected", retry=2_000)
         async for event in door.service.live.follow(after):
             yield ServerSentEvent(event=event.name, data=event.data, id=str(event.seq))
@@ -52,11 +57,11 @@ async def stream(
     dependencies=[Depends(check_room), Depends(check_diagnosis)],
 )
 async def run_events(
-    door: Door, _caller: Reader, diagnosis_id: DiagnosisId, last_event_id: LastEventId = None
+    door: Door, caller: Reader, diagnosis_id: DiagnosisId, last_event_id: LastEventId = None
 ) -> AsyncIterator[ServerSentEvent]:
     """The stored events of a run from its first or from Last-Event-ID on, live until it ends."""
     position = _position(last_event_id) or 0
-    with door.streams.counted():
+    with door.streams.counted(caller.name):
         async for event in _log_of(door, diagnosis_id, position):
             yield ServerSentEvent(event=event.type, data=event.data, id=str(event.seq))
 

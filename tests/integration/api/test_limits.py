@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 from api_desk import Desk, running_desk, token_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from service_process import eventually
 
 from api.limits import Buckets, Limits
 from api.settings import ServerSettings
@@ -231,3 +233,31 @@ def test_a_key_holds_for_the_same_body_of_the_same_caller_only(tmp_path: Path) -
         assert again.headers["idempotency-replayed"] == "true"
         assert push("ingest", content.replace(b"1.0", b"2.0")).status_code == 409
         assert push("admin", content).json()["replaced"] == 1
+
+
+def test_one_token_takes_no_more_than_its_half_of_the_streams(tmp_path: Path) -> None:
+    settings = ServerSettings(max_streams=4)
+    with running_desk(tmp_path, settings, token_settings()) as desk:
+        viewer, operator = desk.as_role("viewer"), desk.as_role("operator")
+        with ExitStack() as stack:
+            for role in (viewer, viewer):
+                _opened(stack, desk, role)
+            check_refusal(desk.client.get("/api/v1/stream", headers=viewer))
+            for role in (operator, operator):
+                _opened(stack, desk, role)
+            full = desk.client.get("/api/v1/stream", headers=desk.as_role("admin"))
+            assert (full.status_code, full.headers["retry-after"]) == (503, "5")
+        eventually(lambda: _room(desk, viewer), 10, "the streams that ended still count")
+
+
+def _opened(stack: ExitStack, desk: Desk, headers: dict[str, str]) -> None:
+    answer = stack.enter_context(desk.client.stream("GET", "/api/v1/stream", headers=headers))
+    assert answer.status_code == 200
+    chunks = answer.iter_raw()
+    next(chunks)
+    stack.callback(chunks.close)  # held until then: who lets go of them closes the stream
+
+
+def _room(desk: Desk, headers: dict[str, str]) -> bool:
+    with desk.client.stream("GET", "/api/v1/stream", headers=headers) as answer:
+        return answer.status_code == 200
