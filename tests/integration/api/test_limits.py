@@ -240,22 +240,21 @@ def test_one_token_takes_no_more_than_its_half_of_the_streams(tmp_path: Path) ->
     with running_desk(tmp_path, settings, token_settings()) as desk:
         viewer, operator = desk.as_role("viewer"), desk.as_role("operator")
         with ExitStack() as stack:
-            for role in (viewer, viewer):
-                _opened(stack, desk, role)
+            held = [_opened(stack, desk, viewer) for _ in range(2)]
             check_refusal(desk.client.get("/api/v1/stream", headers=viewer))
-            for role in (operator, operator):
-                _opened(stack, desk, role)
+            held += [_opened(stack, desk, operator) for _ in range(2)]
             full = desk.client.get("/api/v1/stream", headers=desk.as_role("admin"))
-            assert (full.status_code, full.headers["retry-after"]) == (503, "5")
+            assert (full.status_code, full.headers["retry-after"], len(held)) == (503, "5", 4)
         eventually(lambda: _room(desk, viewer), 10, "the streams that ended still count")
 
 
-def _opened(stack: ExitStack, desk: Desk, headers: dict[str, str]) -> None:
+def _opened(stack: ExitStack, desk: Desk, headers: dict[str, str]) -> Iterator[bytes]:
+    """A stream that is read; whoever lets go of its chunks closes it."""
     answer = stack.enter_context(desk.client.stream("GET", "/api/v1/stream", headers=headers))
     assert answer.status_code == 200
     chunks = answer.iter_raw()
     next(chunks)
-    stack.callback(chunks.close)  # held until then: who lets go of them closes the stream
+    return chunks
 
 
 def _room(desk: Desk, headers: dict[str, str]) -> bool:
