@@ -141,6 +141,7 @@ _ANSWERS: Mapping[Intent, Callable[[Asked], Answer]] = {
     "last_time": doubting.last_time_answer,
     "against": doubting.against_answer,
     "over": doubting.over_answer,
+    "significant": doubting.significant_answer,
     "diagnose": starting.diagnose_answer,
     "inventory": desk.inventory_answer,
     "help": desk.help_answer,

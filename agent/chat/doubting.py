@@ -5,7 +5,7 @@ from datetime import timedelta
 from agent.chat.asked import Answer, Asked
 from agent.chat.reasons import diagnosis_of, fact_text, find_incident
 from agent.chat.results import IncidentDetail
-from agent.chat.wording import clock, lasting, listed, one_line, percent, plural, short_title
+from agent.chat.wording import clock, lasting, listed, one_line, percent, plain, plural, short_title
 from domain.diagnosis import Diagnosis, Hypothesis
 
 MAX_FACTS = 5
@@ -52,6 +52,35 @@ def _say_others(answer: Answer, diagnosis: Diagnosis, primary: Hypothesis) -> No
             known = next((name for name in ids if name in facts), None)
             told += f"; {word}: {fact_text(answer, facts[known])}" if known else ""
         answer.item(told)
+
+
+def significant_answer(asked: Asked) -> Answer:
+    """How far from chance the facts behind the cause are, after correction for all that was tested."""
+    detail = find_incident(asked)
+    if isinstance(detail, Answer):
+        return detail
+    diagnosis = diagnosis_of(asked, detail)
+    answer = Answer()
+    chip = answer.cite("incident", detail.incident.id)
+    if diagnosis is None or diagnosis.primary_hypothesis is None:
+        answer.say(f"{chip} has not been diagnosed yet, so nothing was tested; ask me to diagnose it.")
+        return answer
+    facts = {one.id: one for one in diagnosis.evidence}
+    named = [facts[one] for one in diagnosis.primary_hypothesis.supporting if one in facts]
+    tested = [one for one in named if one.q_value is not None][:MAX_FACTS]
+    source = f"{chip} {answer.cite('diagnosis', diagnosis.id)}"
+    if not tested:
+        answer.say(f"None of the facts behind the cause of {source} was put to a test.")
+    else:
+        answer.say(
+            f"The facts behind the cause of {source}, with the share of false finds at their strength (q):"
+        )
+    for one in tested:
+        answer.item(f"{fact_text(answer, one)} q = {plain(one.q_value or 0.0)}")
+    whole = next((one for one in diagnosis.evidence if one.kind == "normal"), None)
+    if whole is not None:
+        answer.say(fact_text(answer, whole))
+    return answer
 
 
 def over_answer(asked: Asked) -> Answer:

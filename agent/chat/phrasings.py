@@ -50,6 +50,11 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\b(?:could|might|can) (?:it|this|that) (?:also |just |still )?be\b",
         r"\bother (?:causes?|explanations?|hypothes[ei]s)\b|\brul(?:e|ed|ing) out\b|\bnot convinced\b",
         r"\b(?:are|could|might|can) (?:you|it|this|that) (?:be )?(?:wrong|mistaken)\b",
+        r"\bfalse (?:alarm|positive)\b",
+    ),
+    "significant": (
+        r"\bsignifican(?:t|ce)\b|\b[pq][ -]?values?\b|\b(?:by|just|only|pure) (?:chance|noise|luck)\b",
+        r"\bis (?:it|this|that) (?:just |only )?(?:noise|random|chance|luck)\b",
     ),
     "over": (
         (
@@ -97,7 +102,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
             r"\bwhat (?:should|shall|can|must|could|do) (?:i|we|one|you recommend)\b(?! (?:ask|know"
             r"|lose|make|earn|have))"
         ),
-        r"\brecommend\w*|\bnext steps?\b",
+        r"\brecommend\w*|\bnext steps?\b|\bwhat would you (?:do|suggest)\b",
         r"\bhow (?:do|can|should|to) (?:i |we )?(?:fix|mitigate|solve|stop|resolve|repair)\b",
         r"\bwhat to do\b|\bmitigat\w*|\bactions?\b|\bto ?do first\b|\bremed\w+|\badvice\b",
         r"\bplaybook\b|\brunbooks?\b|^\W*(?:so |and |then )*should (?:i|we)\b",
@@ -130,6 +135,10 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
     ),
     "compare": (
         r"\b(?:worsen|improv|deteriorat|recover)\w*",
+        (
+            r"^\W*(?:and |so )?(?:did|has|have|is|are)\b.*\b(?:spik|jump|drop|fall|fell|ris|rose|crash|surg"
+            r"|widen|collaps|climb|dip)\w*\W*(?:today|now|lately)?\W*$"
+        ),
         r"\bg(?:e|o)t(?:ten|ting)? (?:worse|better|slower|faster|higher|lower|bigger|smaller)\b",
         r"\bcompare[ds]?\b|\bcomparison\b|\bversus\b|\bvs\b|\bdifferen(?:ce|t)\b|\bsame\b",
         r"\b(?:higher|lower|better|worse|more|less|larger|smaller)\b.*\bthan\b",
@@ -148,11 +157,12 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
     "when": (
         r"\bwhen\b|\bwhat time\b|\bhow long\b|\bsince when\b|\bbeg[ai]n\b|\bat what time\b",
         r"\bstart(?:ed)? (?:at|from)\b|\bonset\b|\bduration\b",
-        r"\bstill (?:going|ongoing|running|open)\b",
+        r"\bstill (?:going|ongoing|running|open)\b|\btimeline\b|\bchronolog\w+|\bsequence of events\b",
     ),
     "how_bad": (
         r"\b(?:did|does|has|is|was|will) (?:it|this|that|they) (?:cost|costing|lose|lost)\b",
         r"\bcost(?:ing)? us\b|\bwithout (?:it|this|that|the incident)\b",
+        r"\bhow much of (?:it|this|that)\b|\b(?:share|part) of (?:it|this|that)\b|\bper hour\b",
         r"\bwould (?:we|i|they) have (?:made|earned|lost|had)\b",
         r"\bwho(?:'s|\b).*\b(?:hurt|hit|affected|suffer\w*)\b",
         (
@@ -208,6 +218,7 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
         r"\bhow (?:are|is) (?:things|everything|it|the desk|we)\b|\bstate of\b",
         r"\beverything (?:ok|okay|fine|good|normal)\b",
         r"\ball (?:good|ok|okay|clear|fine|quiet)\b|\bhealth\w*\b",
+        r"\bcan (?:i|we) (?:go home|relax|sleep|leave|log off)\b",
     ),
     "explain": (
         r"\bexplain\b|\btell me (?:more )?about\b|\bdetails?\b|\bdescribe\b|\bevidence\b",

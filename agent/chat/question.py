@@ -30,6 +30,7 @@ Intent = Literal[
     "last_time",
     "against",
     "over",
+    "significant",
     "diagnose",
     "inventory",
     "help",

@@ -28,6 +28,9 @@ _BEFORE_IT = re.compile(
     r"\b(?:before|prior to|ahead of) (?:it|this|that|the (?:incident|drop|loss|trouble)|i-\d+)\b"
 )
 _TIMED: frozenset[Intent] = frozenset({"events", "logs", "movers", "value", "money", "what_happened"})
+# The worst stretch of a series is not looked for; the worst steps of each are.
+_WORST_STEP = re.compile(r"\b(?P<end>worst|best) (?:(?:\w+ )?(?:minutes?|hours?|intervals?|moments?))\b")
+_PRIOR = re.compile(r"^\W*and (?:in )?(?:the )?(?:\w+ ){0,2}(?:minutes?|hours?|days?)? ?before(?: that)?\W*$")
 _COSTS = re.compile(r"\b(?:cost|costs|lose|lost|expensive|impact|how much)\b")
 _MONEY_VERBS = re.compile(
     r"\b(?:how much|what)\b.*\b(?:lose|lost|make|made|earn|earned|gain|gained|cost|win|won)\b"
@@ -40,7 +43,7 @@ _MONEY_VERBS = re.compile(
 )
 # These speak of something that went wrong, and mean what was spoken of last unless they say what.
 _ALWAYS_ABOUT: frozenset[Intent] = frozenset(
-    {"actions", "similar", "how_bad", "explain", "last_time", "against", "over"}
+    {"actions", "similar", "how_bad", "explain", "last_time", "against", "over", "significant"}
 )
 # So do questions that speak of finding it, or of it as an incident.
 _FOUND = re.compile(r"\b(?:detect|notice|spot|flag|page|incident|alert)(?:e?d)?\b")
@@ -50,7 +53,7 @@ _MONEY_LIKE: frozenset[Intent] = frozenset(
 _ABOUT: frozenset[Intent] = frozenset(
     {
         *("why", "when", "how_bad", "actions", "explain", "similar", "movers", "diagnose"),
-        *("last_time", "against", "over"),
+        *("last_time", "against", "over", "significant"),
     }
 )
 
@@ -87,6 +90,9 @@ def read(text: str, lexicon: Lexicon, now: datetime, before: Question | None = N
         unknown=unknown,
         counted="how many" in plain or "number of" in plain,
     )
+    worst = _WORST_STEP.search(plain)
+    if worst is not None and question.metrics:
+        return replace(question, intent="value", statistic="max" if worst["end"] == "best" else "min")
     wish = _SINCE_IT.sub(" ", plain)
     question = replace(question, intent=_intent(question, wish))
     if question.intent in _MONEY_LIKE:
@@ -161,6 +167,9 @@ def _in_context(question: Question, plain: str, before: Question) -> Question:
         return question
     if _SINCE_IT.search(plain) and (before.ids or before.cited) and not question.spans:
         return replace(question, since=(before.ids or before.cited)[0], follows=True)
+    if _PRIOR.search(plain) and before.span is not None:
+        earlier = before.span.shifted(-before.span.length)
+        return _inherit(replace(question, intent=before.intent, spans=(earlier,)), before, spans=False)
     filled = question
     worded = intents.intent_of(plain)
     if bare and worded is None and (question.has_subject or question.spans or question.dimension):
@@ -205,7 +214,9 @@ def _inherit(question: Question, before: Question, *, spans: bool) -> Question:
 
 def _ids_of(question: Question, before: Question) -> tuple[str, ...]:
     """The incident that was spoken of last, unless figures were spoken of since."""
-    if question.metrics or question.labels or question.intent not in _ABOUT:
+    # `How much of it is from bybit?` is about a part of what was spoken of.
+    part = question.intent == "how_bad" and bool(_REFERS.search(question.text.lower()))
+    if question.metrics or (question.labels and not part) or question.intent not in _ABOUT:
         return ()
     if before.ids:
         return before.ids

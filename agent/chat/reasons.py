@@ -27,9 +27,13 @@ from agent.chat.wording import (
 from domain.diagnosis import Diagnosis, Hypothesis
 from domain.evidence import Evidence
 from domain.incident import Incident
+from domain.money import Impact
 
 MAX_EVIDENCE = 5
+# Our own sentences, not cut as quotations are.
+MAX_FACT = 500
 _PLACES = ("strategy", "venue", "symbol")
+_RATE = re.compile(r"\b(?:per|an|each|every) hour\b|\bhourly\b|\brate\b")
 _WITHOUT = re.compile(r"\bwithout\b|\bwould\b")
 _FOUND = re.compile(r"\b(?:detect|notice|spot|flag|find|found|page|alert)")
 
@@ -120,26 +124,41 @@ def _say_cause(answer: Answer, diagnosis: Diagnosis, incident: Incident, asked: 
             f"{one_line(primary.title)}{where}: {percent(primary.confidence)} sure {chips} ({started})."
         )
     if primary is not None:
-        say_evidence(answer, diagnosis, primary)
+        say_evidence(answer, diagnosis, primary, names_of(asked))
     others = [one for one in diagnosis.alternative_hypotheses if one.confidence >= 0.02][:3]
     if others:
         answer.say(
             "Else: " + "; ".join(f"{one_line(one.title)}, {percent(one.confidence)}" for one in others) + "."
         )
     if diagnosis.impact is not None:
-        answer.say(f"Impact: {impact(diagnosis.impact)}.")
+        answer.say(f"Impact: {impact(diagnosis.impact)}.{_of_it(diagnosis.impact, asked)}")
 
 
 def _outcome(diagnosis: Diagnosis) -> str:
     return diagnosis.outcome or diagnosis.status
 
 
-def say_evidence(answer: Answer, diagnosis: Diagnosis, hypothesis: Hypothesis) -> None:
-    """The facts for and against a hypothesis, cited."""
+def _of_it(cost: Impact, asked: Asked) -> str:
+    """What of an impact is that of the labels that were named."""
+    named = set(asked.question.labels)
+    parts = [one for one in cost.by if (one.label, one.value) in named]
+    told = [f"{one_line(one.value)} {signed_money(one.amount, cost.unit)}" for one in parts]
+    return f" Of it {', '.join(told)}." if told else ""
+
+
+def say_evidence(
+    answer: Answer, diagnosis: Diagnosis, hypothesis: Hypothesis, about: Sequence[str] = ()
+) -> None:
+    """The facts for and against a hypothesis, cited; those that name what was asked about go first."""
     facts = {one.id: one for one in diagnosis.evidence}
-    for identifier in hypothesis.supporting[:MAX_EVIDENCE]:
-        if identifier in facts:
-            answer.item(fact_text(answer, facts[identifier]))
+
+    def names(identifier: str) -> int:
+        told = " ".join((facts[identifier].statement, *facts[identifier].series)).lower()
+        return -sum(one.lower() in told for one in about)
+
+    known = sorted((one for one in hypothesis.supporting if one in facts), key=names)
+    for identifier in known[:MAX_EVIDENCE]:
+        answer.item(fact_text(answer, facts[identifier]))
     for identifier in hypothesis.contradicting[:2]:
         if identifier in facts and identifier not in hypothesis.supporting:
             answer.item(f"against it: {fact_text(answer, facts[identifier])}")
@@ -147,7 +166,7 @@ def say_evidence(answer: Answer, diagnosis: Diagnosis, hypothesis: Hypothesis) -
 
 def fact_text(answer: Answer, fact: Evidence) -> str:
     """One fact with its chip; what it quotes stays quoted."""
-    text = f"{one_line(fact.statement)} {answer.cite('evidence', fact.id)}"
+    text = f"{one_line(fact.statement, MAX_FACT)} {answer.cite('evidence', fact.id)}"
     return f"{text}: {quoted(fact.quoted)}" if fact.quoted else text
 
 
@@ -218,7 +237,10 @@ def how_bad_answer(asked: Asked) -> Answer:
     if cost is None:
         answer.say("Its impact on PnL is not known.")
         return answer
-    answer.say(f"Impact on PnL: {impact(cost)}.")
+    answer.say(f"Impact on PnL: {impact(cost)}.{_of_it(cost, asked)}")
+    rate = next((one for one in diagnosis.evidence if one.kind == "impact"), None) if diagnosis else None
+    if rate is not None and _RATE.search(asked.question.text.lower()):
+        answer.item(fact_text(answer, rate))
     if _WITHOUT.search(asked.question.text.lower()):
         more = "more" if cost.amount < 0 else "less"
         answer.say(f"Without it about {figure(abs(cost.amount), cost.unit)} {more} would have been made.")

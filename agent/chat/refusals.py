@@ -78,6 +78,8 @@ def unknown_answer(asked: Asked) -> Answer:
             f"I have no data for {listed([quoted(one) for one in ratios])}, and compute none; I have totals, "
             "averages, extremes, percentiles and deviations of what is stored."
         )
+    elif any(one.isalpha() and not one.isascii() for one in question.text):
+        answer.say("I have no data for that: I read questions in English alone.")
     elif question.unknown:
         words = listed([quoted(one) for one in question.unknown[:5]])
         answer.say(f"I have no data for that: I do not know {words}.")

@@ -119,10 +119,10 @@ def unit_named_in(name: str) -> str:
     return unit_named(metric) or ("USD" if kind_named(metric).name == "pnl" else "")
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, most: int = MAX_QUOTE) -> str:
     """Foreign text without control characters and shortened."""
     flat = " ".join(_UNSAFE.sub(" ", text).split())
-    return flat if len(flat) <= MAX_QUOTE else f"{flat[: MAX_QUOTE - 1]}…"
+    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
 
 
 def quoted(text: str) -> str:

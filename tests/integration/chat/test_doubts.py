@@ -90,6 +90,22 @@ def test_what_would_have_been_is_the_impact_and_not_the_pnl(talk: Talk) -> None:
     assert "- by venue: bybit -$40,000" in answer
 
 
+def test_the_part_of_what_was_named_is_told_of_an_impact(talk: Talk) -> None:
+    thread = talk.ask("what happened to pnl?").json()["thread_id"]
+    answer = talk.ask("how much of it is from bybit?", thread).json()["answer"]
+    assert "Impact on PnL: -$41,200 (90 % interval -$52,000 to -$33,000). Of it bybit -$40,000." in answer
+
+
+def test_significance_is_told_by_the_facts_that_were_tested(talk: Talk) -> None:
+    thread = talk.ask("why did pnl drop?").json()["thread_id"]
+    answer = talk.ask("is that significant?", thread).json()["answer"]
+    assert "- The latency rose from 9 ms to 118 ms [E1] q = 1.00e-06" in answer
+
+
+def test_another_language_is_declined_as_such(talk: Talk) -> None:
+    assert "English alone" in talk.ask("¿qué pasó hoy?").json()["answer"]
+
+
 def test_when_it_was_found_is_told_to_who_asks(talk: Talk) -> None:
     thread = talk.ask("why did pnl drop?").json()["thread_id"]
     answer = talk.ask("when did you detect it?", thread).json()["answer"]
