@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import json
+import math
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -204,9 +205,9 @@ def retry_after(headers: Mapping[str, str], wall: datetime | None = None) -> flo
         since = wall or _date(headers.get("date", ""))
         if until is not None and since is not None:
             seconds = (until - since).total_seconds()
-    if not seconds <= MAX_WAIT_S:
-        return MAX_WAIT_S
-    return max(seconds, 1.0)
+    if math.isnan(seconds):
+        return DEFAULT_WAIT_S
+    return min(max(seconds, 1.0), MAX_WAIT_S)
 
 
 def _date(text: str) -> datetime | None:

@@ -24,6 +24,11 @@ _ERRORS = (
     "is_archived",
     "invalid_blocks",
     "internal_error",
+    "ratelimited",
+    "message_limit_exceeded",
+    "team_added_to_org",
+    "org_login_required",
+    "accesslimited",
 )
 _OTHERS = {
     "conversations.replies",

@@ -8,7 +8,12 @@ from domain.errors import NotifyError
 EVENT_TYPE = "llm_analyst_alert"
 # Answers after which the same call may succeed later; every other error is for a person to repair.
 TRANSIENT = frozenset(
-    {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+    {
+        *("ratelimited", "rate_limited", "message_limit_exceeded"),
+        *("internal_error", "fatal_error", "service_unavailable", "request_timeout"),
+        # A workspace that moves into an organisation is out of reach until it has.
+        *("team_added_to_org", "org_login_required", "accesslimited"),
+    }
 )
 UNCERTAIN = frozenset({"internal_error", "fatal_error", "request_timeout"})
 GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})

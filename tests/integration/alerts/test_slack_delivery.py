@@ -13,6 +13,7 @@ from memory_outbox import ProcessKilled
 
 from alerts.decider import Decider
 from alerts.history import History
+from alerts.http import retry_after
 from alerts.outbox import Story
 
 SENDING = ("chat.postMessage", "chat.update", "webhook")
@@ -73,6 +74,48 @@ def test_no_call_is_made_inside_retry_after_and_everything_arrives(
     assert bot.slack.inside_retry_after == 0
     assert len(bot.slack.posts()) == 5
     assert bot.outbox.states() == ["sent"] * 5
+
+
+def test_a_wait_of_an_hour_is_an_hour_and_nothing_is_lost_in_it(bot: Rig) -> None:
+    bot.slack.faults = [Fault("429", "3600")]
+    for n in range(3):
+        tell(bot, n)
+        tell(bot, n, reason="acknowledged")
+    bot.drain(2 * 3_600)
+    first, second = (call.at for call in bot.slack.calls[:2])
+    assert second - first >= 3_600
+    assert bot.slack.inside_retry_after == 0
+    assert len(bot.slack.posts()) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["ratelimited", "message_limit_exceeded", "team_added_to_org", "org_login_required", "accesslimited"],
+)
+def test_what_slack_refuses_for_a_while_is_tried_again_after_a_pause(bot: Rig, error: str) -> None:
+    bot.slack.faults = [Fault(error)] * 2
+    tell(bot, 1)
+    bot.drain()
+    assert min(bot.gaps(["chat.postMessage"])) >= 30
+    assert len(bot.slack.posts()) == 1
+    assert bot.outbox.states() == ["sent"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("nan", 30),
+        ("soon", 30),
+        ("", 30),
+        ("-5", 1),
+        ("0", 1),
+        ("7.5", 7.5),
+        ("inf", 86_400),
+        ("1e400", 86_400),
+    ],
+)
+def test_a_wait_is_some_time_between_a_second_and_a_day(text: str, seconds: float) -> None:
+    assert retry_after({"retry-after": text}) == seconds
 
 
 def test_retry_after_holds_for_a_restarted_worker_too(bot: Rig) -> None:
