@@ -68,6 +68,8 @@ _VITAL: tuple[tuple[str, str, AnomalyType], ...] = (
 # What repeats itself although it used to move: its law is known, so two repeats are enough where one is rare.
 _STILL: tuple[tuple[str, str, AnomalyType], ...] = (
     ("frozen-price", "*price*", "stale_feed"),
+    # A price may well come to the same tick again, a turnover hardly ever.
+    ("frozen-volume", "*volume*", "stale_feed"),
     ("frozen-heartbeat", "*heartbeat*", "silent_strategy"),
     ("no-orders", "orders*", "silent_strategy"),
 )

@@ -30,6 +30,7 @@ def life(metric: str, rng: np.random.Generator) -> FloatArray:
         "feed_duplicates": rng.poisson(0.5, n).astype(float),
         "feed_messages": rng.poisson(9_000, n).astype(float),
         "price": 50_000 * np.exp(np.cumsum(rng.normal(0, 1e-3, n))),
+        "volume_usd": 2e6 * rng.lognormal(0, 0.4, n),
         "orders": rng.poisson(60, n).astype(float),
     }
     return known[metric]
@@ -77,6 +78,7 @@ CASES = [
     ("feed_messages", silent, "stale-feed"),
     ("price", silent, "stale-price"),
     ("price", stuck, "frozen-price"),
+    ("volume_usd", stuck, "frozen-volume"),
     ("orders", silent, "stale-orders"),
     ("orders", zero, "no-orders"),
     ("feed_sequence_gaps", high, "feed-gaps"),
@@ -98,7 +100,16 @@ def test_it_is_told_within_two_cycles_and_loudly(metric: str, failure: object, r
 @pytest.mark.parametrize("metric", sorted({metric for metric, _, _ in CASES}))
 def test_ordinary_life_is_not(metric: str) -> None:
     values = life(metric, np.random.default_rng(8))
-    vital = {"stale-heartbeat", "frozen-heartbeat", "stale-feed", "stale-price", "stale-orders", "no-orders"}
+    vital = {
+        "stale-heartbeat",
+        "frozen-heartbeat",
+        "stale-feed",
+        "stale-price",
+        "stale-orders",
+        "no-orders",
+        "frozen-price",
+        "frozen-volume",
+    }
     assert not [one for one in found(metric, values, MORE - 1) if one.rule in vital]
 
 
