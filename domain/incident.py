@@ -80,11 +80,20 @@ def core_anomalies(anomalies: Sequence[Anomaly]) -> list[Anomaly]:
 def start_of(anomalies: Sequence[Anomaly]) -> datetime:
     """When the trouble began: the first onset of its core, not of what merely came along.
 
-    A joint score has no onset of its own and that of a level shift is smeared, so others count first.
+    A joint score has no onset of its own and that of a level shift is smeared, so others count first. A lone
+    weaker one that was over before the others began came by chance.
     """
     core = core_anomalies(anomalies)
     sharp = [one for one in core if one.method not in {"pca", "changepoint"}]
-    return min(one.timestamp for one in sharp or core)
+    ordered = sorted(sharp or core, key=lambda one: one.timestamp)
+    worst = max(severity_rank(one.severity) for one in ordered)
+    while severity_rank(ordered[0].severity) < worst and _was_over(ordered[0], ordered[1].timestamp):
+        ordered.pop(0)
+    return ordered[0].timestamp
+
+
+def _was_over(anomaly: Anomaly, instant: datetime) -> bool:
+    return anomaly.ended_at is not None and anomaly.ended_at < instant
 
 
 def end_of(anomalies: Sequence[Anomaly]) -> datetime | None:

@@ -167,3 +167,14 @@ def test_the_smeared_onset_of_a_level_shift_does_not_begin_an_incident() -> None
     smeared = MM.model_copy(update={"id": "A-9", "method": "changepoint", "timestamp": START - 4 * STEP})
     assert start_of([smeared, MM, GATEWAY]) == START
     assert start_of([smeared]) == START - 4 * STEP
+
+
+def test_a_lone_weak_anomaly_that_was_over_before_does_not_begin_an_incident() -> None:
+    over = {"ended_at": START - 5 * STEP, "status": "resolved"}
+    blip = anomaly('network_errors{host="trade-1"}', -30, 9).model_copy(update=over)
+    worse = anomaly('order_ack_latency_ms{venue="okx"}', 0, 8, severity="critical")
+    assert start_of([blip, MM, worse]) == START
+    assert start_of([blip, MM]) == blip.timestamp
+    going_on = anomaly('network_errors{host="trade-1"}', -30, 9)
+    assert start_of([going_on, worse]) == going_on.timestamp
+    assert start_of([blip.model_copy(update={"severity": "critical"}), worse]) == blip.timestamp
