@@ -37,7 +37,7 @@ def first_page(browser: Browser) -> None:
         more_series(desk, Path(name))
         page = browser.new_context().new_page()
         answers: list[Response] = []
-        page.on("response", answers.append)
+        page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 -- a builtin takes no attributes
         started = time.monotonic()
         page.goto(desk.url, wait_until="load")
         live(page)
