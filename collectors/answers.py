@@ -53,6 +53,6 @@ def in_shape(source: str, what: str, read: Callable[[], T]) -> T:
     """Run a function over a parsed answer; what it stumbles over becomes a SourceError naming `what`."""
     try:
         return read()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         # Only the kind of the stumble: its message may quote the answer.
         raise SourceError(source, f"{what} has an unexpected shape ({type(error).__name__})") from None

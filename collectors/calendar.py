@@ -27,6 +27,10 @@ _TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})
 _MOST_TIMES = 24
 # What makes a rule dense when it names many values.
 _FINE_PARTS = ("BYSECOND", "BYMINUTE", "BYHOUR")
+# What can make a rule of days or hours fit nowhere, as the 30th of February: it is looked for until 9999.
+_DAYS_OR_HOURS = frozenset({"HOURLY", "DAILY", "WEEKLY"})
+_MONTHS = frozenset(str(month) for month in range(1, 13))
+_SELDOM_PARTS = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
 
 
 class CalendarCollector:
@@ -99,13 +103,13 @@ class CalendarCollector:
     def _parsed(self, text: str) -> tuple["Calendar", int]:
         from icalendar import Calendar  # noqa: PLC0415
 
+        # Counted before it is parsed, which takes its time and memory.
+        if text.upper().count("BEGIN:VEVENT") > _MOST_COMPONENTS:
+            raise SourceError(self.name, f"the calendar holds more than {_MOST_COMPONENTS} events")
         try:
             calendar = Calendar.from_ical(text)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SourceError(self.name, f"the calendar is malformed ({type(error).__name__})") from None
-        events = [one for one in calendar.subcomponents if one.name == "VEVENT"]
-        if len(events) > _MOST_COMPONENTS:
-            raise SourceError(self.name, f"the calendar holds more than {_MOST_COMPONENTS} events")
         kept = [one for one in calendar.subcomponents if one.name != "VEVENT" or _is_bounded(one)]
         left_out = len(calendar.subcomponents) - len(kept)
         calendar.subcomponents = kept
@@ -162,17 +166,25 @@ class CalendarCollector:
 
 
 def _is_bounded(event: Any) -> bool:
-    """Whether a recurrence has few enough occurrences a day to be worked out."""
+    """Whether the times of an event can be worked out with little work."""
     rules = event.get("RRULE", [])
-    for rule in rules if isinstance(rules, list) else [rules]:
-        if not isinstance(rule, Mapping) or {str(one).upper() for one in rule.get("FREQ", [])} & _TOO_OFTEN:
-            return False
-        times = 1
-        for part in _FINE_PARTS:
-            times *= max(len(rule.get(part, [])), 1)
-        if times > _MOST_TIMES:
-            return False
-    return "DTSTART" in event
+    known = rules if isinstance(rules, list) else [rules]
+    return "DTSTART" in event and all(isinstance(one, Mapping) and _is_bounded_rule(one) for one in known)
+
+
+def _is_bounded_rule(rule: Mapping[str, Any]) -> bool:
+    """Whether a recurrence has few enough occurrences a day, goes forward, and fits somewhere soon."""
+    frequencies = {str(one).upper() for one in rule.get("FREQ", [])}
+    if frequencies & _TOO_OFTEN or any(int(step) < 1 for step in rule.get("INTERVAL", [])):
+        return False
+    if frequencies & _DAYS_OR_HOURS and any(rule.get(part) for part in _SELDOM_PARTS):
+        return False
+    if any(str(month) not in _MONTHS for month in rule.get("BYMONTH", [])):
+        return False
+    times = 1
+    for part in _FINE_PARTS:
+        times *= max(len(rule.get(part, [])), 1)
+    return times <= _MOST_TIMES
 
 
 def _text(event: Any) -> str:

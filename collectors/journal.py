@@ -102,6 +102,9 @@ class JournalCollector:
     def _file(self, place: dict[str, Any]) -> tuple[bytes, bool]:
         path = Path(str(self._settings.file))
         mark = Mark.of_json(place["file"]) if place["file"] else None
+        if path.exists() and not path.is_file():
+            # To open a pipe is to wait for whoever writes into it.
+            raise SourceError(self.name, f"{path}: is no regular file")
         try:
             tail = read_tail(path, mark, self._settings.max_bytes)
         except OSError as error:

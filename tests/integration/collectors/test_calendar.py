@@ -134,7 +134,17 @@ def test_a_rule_recurs_with_its_exceptions_across_a_clock_change(server: RawServ
 
 @pytest.mark.parametrize(
     "rule",
-    ["FREQ=SECONDLY", "FREQ=MINUTELY", "FREQ=HOURLY;BYMINUTE=0,1,2,3,4,5;BYSECOND=0,1,2,3,4,5"],
+    [
+        "FREQ=SECONDLY",
+        "FREQ=MINUTELY",
+        "FREQ=HOURLY;BYMINUTE=0,1,2,3,4,5;BYSECOND=0,1,2,3,4,5",
+        # Rules that go nowhere, or fit nowhere until the year 9999.
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;INTERVAL=-1",
+        "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=HOURLY;BYMONTH=13",
+    ],
 )
 def test_a_rule_that_never_rests_is_refused_and_the_others_stay(server: RawServer, rule: str) -> None:
     reader = Reader(server)

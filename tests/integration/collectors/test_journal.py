@@ -1,6 +1,7 @@
 """The journal, read from what `journalctl -o json` prints: by a stand-in for the program, and from a file."""
 
 import json
+import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -261,3 +262,11 @@ def test_a_file_of_entries_is_read_where_no_journal_runs(tmp_path: Path) -> None
         file.write(json.dumps(entry(1, "refused 2", PRIORITY="3")) + "\n")
     assert lines(journal.read(2)) == {("gateway", "ERROR", 1): 1}
     assert not journal.calls.exists()
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "journal.json"
+    os.mkfifo(pipe)
+    settings = JournalSource.model_validate({"kind": "journald", "name": "j", "file": str(pipe)})
+    with pytest.raises(SourceError, match="no regular file"):
+        build_collector(settings, {}).collect(Position(), START)

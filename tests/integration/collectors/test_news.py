@@ -232,6 +232,12 @@ def test_announcements_are_read_by_path_expressions(server: RawServer) -> None:
     assert (event.labels["symbol"], event.labels["link"]) == ("ABC", "https://announcements.test/1")
 
 
+def test_announcements_that_are_nested_without_end_are_refused(server: RawServer) -> None:
+    server.respond = reply(b"[" * 200_000 + b"]" * 200_000, content_type="application/json")
+    with pytest.raises(SourceError, match="unexpected shape"):
+        collect(server, format="json", fields=FIELDS)
+
+
 @pytest.mark.parametrize(
     "document",
     [{}, {"result": {"list": None}}, {"result": {"list": [{"title": {"en": "x"}}]}}, [], "text", 7],
