@@ -42,6 +42,7 @@ from service.chat_model import build_chat_model
 from service.chat_turn import ChatStores
 from service.clock import Clock, system_clock
 from service.demo_desk import DemoDesk
+from service.deriving import rules_of_derived
 from service.ingesting import SOURCE_DOWN
 from service.investigations import Investigations
 from service.model_calls import DayBudget
@@ -67,7 +68,8 @@ class Rules:
     def seed(self) -> None:
         """Store the built-in rules at the first start, and the configured ones at every start."""
         known = {rule.name: rule for rule in self._stores.rules.all()}
-        wanted = (*((*default_rules(), SOURCE_DOWN) if not known else ()), *self._settings.rules)
+        built_in = (*default_rules(), SOURCE_DOWN) if not known else ()
+        wanted = (*built_in, *rules_of_derived(self._settings.derived), *self._settings.rules)
         for rule in wanted:
             if known.get(rule.name) != rule:
                 self._stores.rules.put(rule)

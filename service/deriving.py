@@ -7,7 +7,18 @@ from datetime import datetime
 from collectors.derived import derive
 from collectors.settings_derived import DerivedSettings
 from db.samples import SampleStore
+from domain.rule import Rule
 from service.windows import Windows
+
+
+def rules_of_derived(settings: Sequence[DerivedSettings]) -> tuple[Rule, ...]:
+    """What is derived falls silent with what it is derived from, of which that is told."""
+    return tuple(
+        Rule(
+            name=f"derived-{metric}", metric=metric, method="stale", threshold=1e6, anomaly_type="stale_feed"
+        )
+        for metric in sorted({one.metric for one in settings})
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from collectors.settings_derived import DerivedSettings
 from db.database import Database
 from db.samples import SampleStore
 from db.series import SeriesStore
-from domain.series import SampleBatch, Series, SeriesKey
-from service.deriving import Deriving
+from detectors.default_rules import default_rules
+from detectors.engine import DetectionEngine
+from detectors.settings import DetectionSettings
+from domain.series import SampleBatch, Series, SeriesKey, Window
+from service.deriving import Deriving, rules_of_derived
 from service.windows import Windows
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -80,3 +84,19 @@ def test_nothing_is_stored_twice_not_even_after_a_restart(rig: Rig) -> None:
     again.advance(NOW)
     Deriving(again, rig.samples, (BASIS,))(NOW)
     assert rig.stored()['basis_bps{symbol="BTC",venue="bybit"}'] == 29
+
+
+def test_the_silence_of_what_is_derived_is_told_of_what_it_is_derived_from() -> None:
+    names = {"price": "bybit", "basis_bps": "bybit"}
+    series = tuple(
+        Series(i + 1, SeriesKey.of(name, {"venue": at})) for i, (name, at) in enumerate(names.items())
+    )
+    values = np.random.default_rng(1).normal(100, 1, (2, 80))
+    values[:, 70:] = np.nan
+    engine = DetectionEngine([*default_rules(), *rules_of_derived([BASIS, BASIS])], DetectionSettings())
+    told: set[str] = set()
+    for until in range(60, 80):
+        window = Window(series, 300, NOW, values[:, :until])
+        found = engine.detect(window, 0 if until == 60 else until - 1, NOW).anomalies
+        told |= {one.affected_metrics[0].partition("{")[0] for one in found if one.method == "stale"}
+    assert told == {"price"}
