@@ -1,5 +1,6 @@
 """What every route is handed: the running service, the stores, and the meters."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -13,7 +14,7 @@ from api.hooks.settings import HookSettings
 from api.ingest_gate import IngestGate
 from api.limits import Limits
 from api.metrics import ApiMetrics
-from api.problem import MEDIA_TYPE
+from api.problem import MEDIA_TYPE, HttpProblem
 from api.service_port import AnalystService
 from api.settings import ServerSettings
 from api.single_flight import KeyLocks, SingleFlight
@@ -22,6 +23,9 @@ from api.stream_count import OpenStreams
 
 T = TypeVar("T")
 _PATIENT_THREADS = 200
+# Of what keeps a core busy for seconds, so many run at a time, and the next one waits so long for its turn.
+_LABOURS = 2
+LABOUR_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,25 @@ class Doors:
     streams: OpenStreams = field(default_factory=OpenStreams)
     leads: dict[str, tuple[tuple[object, ...], str]] = field(default_factory=dict)
     patience: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PATIENT_THREADS))
+    labours: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LABOURS))
 
     async def patiently(self, call: Callable[[], T]) -> T:
         """Run a call that may take long in a pool of its own, so that short ones never wait for it."""
         return await to_thread.run_sync(call, limiter=self.patience)
+
+    async def laboriously(self, call: Callable[[], T]) -> T:
+        """The same for a call that keeps a core busy, a few at a time: cycles and alerts need cores, too."""
+        try:
+            async with asyncio.timeout(LABOUR_WAIT_S):
+                await self.labours.acquire()
+        except TimeoutError:
+            raise HttpProblem(
+                429, "Too much is being computed. Come back in 5 s.", headers={"Retry-After": "5"}
+            ) from None
+        try:
+            return await self.patiently(call)
+        finally:
+            self.labours.release()
 
     def audit(
         self, caller: Caller, action: str, subject: str, change: tuple[Any, Any] = (None, None)

@@ -54,7 +54,7 @@ class Inference(BaseModel):
 async def what_if(door: Door, _caller: Operator, body: WhatIfRequest) -> WhatIf:
     """Which anomalies of a stretch of stored data a rule would add and take away; nothing is stored."""
     check_order(body.start, body.end)
-    return await door.patiently(lambda: door.service.what_if(body.rule, body.start, body.end))
+    return await door.laboriously(lambda: door.service.what_if(body.rule, body.start, body.end))
 
 
 @router.post("/infer", responses=errors(body=True))
@@ -63,7 +63,7 @@ async def infer(door: Door, _caller: Reader, body: InferRequest) -> Inference:
     if sum(len(points.values) for points in body.series.values()) > MAX_POINTS:
         raise invalid("series", f"has more than {MAX_POINTS:,} points")
     series = [_supplied(name, points) for name, points in body.series.items()]
-    return Inference(anomalies=list(await door.patiently(lambda: door.service.infer(series, body.rules))))
+    return Inference(anomalies=list(await door.laboriously(lambda: door.service.infer(series, body.rules))))
 
 
 def _supplied(name: str, points: Points) -> SuppliedSeries:

@@ -11,10 +11,14 @@ from pathlib import Path
 import httpx2
 import pytest
 from api_desk import FakeAnalyst, running_desk
+from service_process import eventually
 from structlog.testing import capture_logs
 
+from api.service_port import SuppliedSeries
 from api.settings import ServerSettings
+from domain.anomaly import Anomaly
 from domain.cycle import Cycle, SourceHealth
+from domain.rule import Rule
 
 
 class _Broken(FakeAnalyst):
@@ -99,6 +103,40 @@ def test_long_waits_do_not_hold_up_short_requests(tmp_path: Path) -> None:
         desk.service.finish_at_once = True
         for thread in waiting:
             thread.join()
+
+
+class LaboriousAnalyst(FakeAnalyst):
+    """Computes until it is let go."""
+
+    at_work = 0
+    done = threading.Event()
+
+    def infer(self, series: Sequence[SuppliedSeries], rules: Sequence[Rule] | None) -> Sequence[Anomaly]:
+        type(self).at_work += 1
+        assert self.done.wait(20)
+        return super().infer(series, rules)
+
+
+def test_a_few_that_compute_leave_the_cores_to_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.doors.LABOUR_WAIT_S", 0.3)
+    points = {"timestamps": ["2026-03-01T10:00:00Z"], "values": [1.0]}
+    with running_desk(tmp_path, service_type=LaboriousAnalyst) as desk, ThreadPoolExecutor(6) as pool:
+
+        def ask(_: int) -> httpx2.Response:
+            return httpx2.post(
+                f"{desk.url}/api/v1/infer", json={"series": {"x": points}}, timeout=30, trust_env=False
+            )
+
+        asked = [pool.submit(ask, n) for n in range(6)]
+        eventually(lambda: sum(one.done() for one in asked) == 4, 10, "nobody was sent away")
+        refused = [one.result() for one in asked if one.done()]
+        assert {(one.status_code, one.headers["retry-after"]) for one in refused} == {(429, "5")}
+        assert LaboriousAnalyst.at_work == 2
+        LaboriousAnalyst.done.set()
+        assert sorted(one.result().status_code for one in asked) == [200, 200, 429, 429, 429, 429]
+        assert ask(7).status_code == 200
 
 
 def test_a_cycle_that_is_cut_off_at_the_end_is_told_so_and_leaves_no_trace_of_our_insides(
