@@ -180,6 +180,7 @@ def _in_context(question: Question, plain: str, before: Question) -> Question:
             dimension=question.dimension or before.dimension,
             lowest=question.lowest or before.lowest,
             severity=question.severity or before.severity,
+            spans=_of_that_day(question, before),
         )
         return _inherit(filled, before, spans=not question.spans)
     if not question.has_subject or (_REFERS.search(plain) and not question.metrics and not question.ids):
@@ -233,6 +234,16 @@ def _compared(filled: Question, asked: Question, before: Question) -> Question:
     if other.day and first.length < timedelta(days=1) and not first.day:
         other = _same_hours(first, other)
     return replace(filled, spans=(first, other))
+
+
+def _of_that_day(question: Question, before: Question) -> tuple[Span, ...]:
+    """`And yesterday?` after a part of a day means the same part of that day."""
+    first = before.span
+    if len(question.spans) != 1 or not question.spans[0].day or first is None or first.day:
+        return question.spans
+    another = question.spans[0].start.date() != first.start.date()
+    part = first.length < timedelta(days=1)
+    return (_same_hours(first, question.spans[0]),) if part and another else question.spans
 
 
 def _same_hours(span: Span, day: Span) -> Span:

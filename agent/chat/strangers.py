@@ -28,6 +28,9 @@ _PLACES = frozenset(
 _ARTICLES = frozenset({"the", "a", "an", "our", "my", "your"})
 # Words of questions that are no names.
 _WORDS = """
+    significant significance timeline chronology sequence chance noise random luck false positive relax sleep
+    share part convinced wrong mistaken contradict contradicts over finished fixed solved gone tried ignore
+    instructions prompt whole entire spike spiked surge surged widen widened collapse collapsed recommend
     gateway gateways suffer suffers suffering hurt hurts worsen worsened improve improved recovered recover
     help
     a about above acknowledged across act acted action actions active actual actually advice affect

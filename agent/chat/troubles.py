@@ -165,13 +165,20 @@ def anomaly_line(one: Anomaly, asked: Asked, answer: Answer) -> str:
     moved = {"up": "rose", "down": "fell", "both": "moved"}[one.direction]
     until = "still going on" if one.ended_at is None else f"until {clock(one.ended_at, asked.now)}"
     name = one.affected_metrics[0]
-    value = f" to {figure(one.value, unit_named_in(name))}" if one.value is not None and is_sharp(one) else ""
+    value = (
+        f" to {figure(one.value, unit_named_in(name))}" if one.value is not None and _has_value(one) else ""
+    )
     # A joint score has no value and no onset of its own, and a change of level is smeared over some steps.
     when = "at" if is_sharp(one) else "from about"
     return (
         f"{chip} {one.severity} {one.anomaly_type.replace('_', ' ')}: "
         f"{short(name)} {moved}{value} {when} {clock(one.timestamp, asked.now)} UTC, {until}"
     )
+
+
+def _has_value(one: Anomaly) -> bool:
+    """What moved one way has a value that it moved to."""
+    return is_sharp(one) and one.direction != "both"
 
 
 def is_sharp(one: Anomaly) -> bool:

@@ -112,6 +112,14 @@ def test_what_is_wanted_is_read_from_the_words(text: str, intent: Intent) -> Non
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["is that significant?", "show me the timeline", "is it a false alarm?", "did volume on SOL spike?"],
+)
+def test_words_that_decide_what_is_wanted_are_no_strangers(text: str) -> None:
+    assert asked(text).unknown == ()
+
+
+@pytest.mark.parametrize(
     ("text", "metrics"),
     [
         ("ack latency", ("order_ack_latency_ms",)),
@@ -243,6 +251,14 @@ def test_the_time_before_is_as_long_as_the_one_that_was_named() -> None:
     assert found.span is not None
     minutes = timedelta(minutes=20)
     assert (found.span.start, found.span.end) == (NOW - 2 * minutes, NOW - minutes)
+
+
+def test_and_yesterday_after_a_part_of_a_day_means_that_part_of_it() -> None:
+    found = asked("show the spread on bybit between 06:00 and 06:30", "and there yesterday?")
+    assert found.span is not None
+    assert found.span.start == datetime(2026, 3, 3, 6, tzinfo=UTC)
+    assert found.span.length == timedelta(minutes=30)
+    assert found.labels == (("venue", "bybit"),)
 
 
 def test_a_part_of_it_is_a_part_of_the_incident() -> None:
