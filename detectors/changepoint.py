@@ -52,6 +52,23 @@ def best_splits(values: FloatArray) -> Splits:
     return Splits(*(np.concatenate([part[k] for part in parts]) for k in range(5)))
 
 
+def cells_since(values: FloatArray, splits: Splits) -> IntArray:
+    """How many cells ago each series shifted, shape (n_series,); 0 = in the newest one.
+
+    A split cannot lie within 5 points of the edge, but a large shift is seen sooner: among those points the
+    change is where the mean of the rest is furthest from the mean before, in standard errors.
+
+    Args:
+        values: shape (n_series, n_steps), as they were searched.
+        splits: what was found.
+    """
+    steps = values.shape[1]
+    tail = np.nan_to_num(values[:, : -EDGE - 1 : -1] - splits.before[:, None])
+    gain = np.abs(np.cumsum(tail, axis=1)) / np.sqrt(np.arange(1.0, tail.shape[1] + 1))
+    at_edge: IntArray = gain.argmax(axis=1).astype(np.int64)
+    return np.where(splits.column == steps - EDGE, at_edge, steps - 1 - splits.column)
+
+
 def _best_block(values: FloatArray) -> tuple[NDArray[np.generic], ...]:
     n, steps = values.shape
     if n == 0 or steps < 2 * EDGE + 2:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from detectors import isolation_forest
-from detectors.changepoint import best_splits, confirmed, shift_z
+from detectors.changepoint import best_splits, cells_since, confirmed, shift_z
 from detectors.frozen import frozen_scores, trailing_run
 from detectors.iqr import iqr_scores
 from detectors.lateness import USUAL
@@ -137,7 +137,7 @@ def _changepoint(view: View) -> Scored:
         few = type(splits)(*(getattr(splits, name)[candidates] for name in splits.__slots__))
         kept[candidates[confirmed(both[candidates], few, least, view.longest)]] = True
     score = np.where(np.isfinite(view.x), np.where(kept, z, 0.0), np.nan)
-    view.kept["since"] = both.shape[1] - 1 - splits.column
+    view.kept["since"] = cells_since(both, splits)
     reach = 3.0 * splits.noise
     return Scored(score, score, splits.before - reach, splits.before + reach, "mean before the change")
 

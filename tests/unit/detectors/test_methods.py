@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from detectors.budget import discoveries
-from detectors.changepoint import best_splits, change_points, confirmed, shift_z
+from detectors.changepoint import best_splits, cells_since, change_points, confirmed, shift_z
 from detectors.frozen import frozen_scores, trailing_run
 from detectors.iqr import iqr_scores
 from detectors.past_range import range_scores
@@ -177,3 +177,11 @@ def test_severity_grows_with_surprise_and_lasting_and_small_moves_stay_medium() 
     assert severity(50.0, 3.0, 2.0, 9) == "medium"
     assert 0 < confidence(3.0, 500) < confidence(6.0, 500) < 1
     assert confidence(6.0, 10) < confidence(6.0, 1_000)
+
+
+@pytest.mark.parametrize("age", [1, 2, 3, 4, 5, 6, 9, 20])
+def test_a_large_shift_is_dated_to_its_first_cell_also_when_it_is_new(age: int) -> None:
+    values = np.random.default_rng(3).normal(size=(50, 288))
+    values[::2, -age:] += 30.0
+    values[1::2, -age:] -= 30.0
+    assert (cells_since(values, best_splits(values)) == age - 1).all()
