@@ -10,6 +10,7 @@ from collectors.alert_lines import reports_failure
 from collectors.drain import Template, TemplateMiner
 from collectors.gate import clean_text
 from collectors.intake import Intake
+from collectors.line_secrets import without_secrets
 from collectors.log_counts import LineKind, LogCounts
 from collectors.log_novelty import Novelties
 from collectors.loglines import LEVELS, Line, LineParser
@@ -87,7 +88,8 @@ class LogBook:
         if not 0 <= micros <= self.latest_allowed:
             self.intake.skip("lines refused: their time is in the future or before 1970")
             return False
-        template, is_new = self._miner.add(line.message)
+        message = without_secrets(line.message)
+        template, is_new = self._miner.add(message)
         component = line.component or self._settings.component or fallback
         kind = LineKind(self._counts.component(component), line.level, template.id)
         cell = micros // self._step_us
@@ -97,7 +99,7 @@ class LogBook:
         self._lines += 1
         self._first_cell = cell if self._first_cell is None else min(cell, self._first_cell)
         if is_new and self._is_worth_telling(line, template, cell):
-            self._tell(kind, template, line.message, micros, {"novelty": "new_template"})
+            self._tell(kind, template, message, micros, {"novelty": "new_template"})
         return True
 
     def _is_worth_telling(self, line: Line, template: Template, cell: int) -> bool:

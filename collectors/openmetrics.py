@@ -22,6 +22,9 @@ from domain.timestamps import MAX_FUTURE, to_microseconds
 _ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 _OPENMETRICS = "application/openmetrics-text"
 _GROWING = ("_total", "_count", "_sum", "_bucket")
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?=[{ \t])")
+# Comments, buckets and what has no number come on top of the samples that are kept.
+_LINES_PER_SERIES = 10
 _DISTRIBUTIONS = frozenset({"histogram", "summary", "gaugehistogram"})
 
 
@@ -56,6 +59,7 @@ class OpenMetricsCollector:
         text = as_text(answer, self.name)
         if not text.endswith("\n"):
             raise SourceError(self.name, "the answer ends in the middle of a line")
+        text = self._allowed_lines(text)
         parse: Callable[[str], Iterable[Any]] = text_string_to_metric_families
         if answer.content_type == _OPENMETRICS:
             parse = openmetrics.text_string_to_metric_families
@@ -64,6 +68,31 @@ class OpenMetricsCollector:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             # The parser stumbles in many ways over what it does not know; all mean the same.
             raise SourceError(self.name, f"the answer is no metrics text ({type(error).__name__})") from None
+
+    def _allowed_lines(self, text: str) -> str:
+        """The lines that can hold a wanted sample: a parsed line costs a hundred times its length in memory.
+
+        Raises:
+            SourceError: that many lines cannot be meant.
+        """
+        verdicts: dict[str, bool] = {}
+        kept = []
+        for line in text.splitlines(keepends=True):
+            name = _NAME.match(line)
+            if name is not None:
+                word = name[0]
+                if word not in verdicts:
+                    verdicts[word] = self._is_allowed(word)
+                if not verdicts[word]:
+                    continue
+            kept.append(line)
+        most = _LINES_PER_SERIES * self._settings.max_series
+        if len(kept) > most:
+            raise SourceError(self.name, f"the answer holds more than {most} lines; set `allow` or `deny`")
+        return "".join(kept)
+
+    def _is_allowed(self, name: str) -> bool:
+        return bool(self._allow.fullmatch(name)) and not self._deny.fullmatch(name)
 
     def _take(self, family: Any, intake: Intake, now: datetime) -> None:
         if family.type == "info":
@@ -85,7 +114,7 @@ class OpenMetricsCollector:
         part = name.endswith("_bucket") or "quantile" in sample.labels
         if distribution and part and not self._settings.buckets:
             return False
-        return bool(self._allow.fullmatch(name)) and not self._deny.fullmatch(name)
+        return self._is_allowed(name)
 
     def _time_of(self, sample: Any, intake: Intake, now: datetime) -> int | None:
         if sample.timestamp is None or not self._settings.honor_timestamps:

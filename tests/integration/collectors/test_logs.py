@@ -387,3 +387,19 @@ def test_the_error_ratio_counts_failures_and_not_their_details(tmp_path: Path) -
         (at - START) // STEP: value for one, at, value in page.samples if one.key.metric == "log_error_ratio"
     }
     assert ratios == {0: 0.25, 1: 0.0, 2: 0.0}
+
+
+def test_a_secret_in_a_line_is_in_no_template_and_no_event(tmp_path: Path) -> None:
+    log = tmp_path / "desk.log"
+    text = "ERROR cannot open postgresql://bot:hunter2@db/x with api_key=AK99887766"
+    log.write_text(
+        "".join(f"{START + k * timedelta(seconds=20):%Y-%m-%dT%H:%M:%S}Z {text}\n" for k in range(30))
+    )
+    settings = LogSource.model_validate(
+        {"kind": "logs", "name": "l", "paths": [str(log)], "step_seconds": 300}
+    )
+    page = build_collector(settings, {}).collect(Position(), START + timedelta(minutes=30))
+    told = str(page.samples.series) + str(page.events) + str(page.position)
+    assert "cannot open" in told
+    assert "hunter2" not in told
+    assert "AK99887766" not in told

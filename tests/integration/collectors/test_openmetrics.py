@@ -1,5 +1,6 @@
 """Scrapes of exporters over real sockets."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -144,3 +145,14 @@ def test_the_check_is_one_line(server: RawServer) -> None:
     server.respond = reply(b"", status="401 No")
     bad = check_source(settings(server.url), {}, NOW)
     assert (bad.ok, bad.answer) == (False, f"{server.url} answered HTTP 401")
+
+
+def test_an_exporter_with_far_too_many_lines_is_refused_before_they_are_parsed(server: RawServer) -> None:
+    server.respond = reply(b"".join(b'wild{id="%d"} 1\n' % k for k in range(300_000)) + b"tame 1\n")
+    began = time.process_time()
+    with pytest.raises(SourceError, match="set `allow`"):
+        scrape(server)
+    assert time.process_time() - began < 3
+    # Only what is allowed counts.
+    found = scrape(server, allow=["tame"])
+    assert [series.key.metric for series in found.samples.series] == ["tame"]
