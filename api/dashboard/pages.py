@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from api.auth import COOKIE, READ, Caller, allow, check_csrf
 from api.dashboard import anomaly_view, openapi_page, overview, views
 from api.dashboard.incident_list import Sort
+from api.dashboard.packed import PackedRoute
 from api.dashboard.render import page
 from api.dashboard.saved_views import Saved
 from api.doors import Door, Doors, Operator, Reader
@@ -20,7 +21,7 @@ from domain.anomaly import Severity
 from domain.feedback import AnomalyVerdict, DiagnosisVerdict
 from domain.incident import IncidentStatus
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PackedRoute)
 Csrf = Annotated[str, Form(max_length=200)]
 _MARKDOWN = ".md"
 

@@ -15,6 +15,7 @@ from api.dashboard.compare import compared
 from api.dashboard.conversation import conversation
 from api.dashboard.explore import Choice, Group, View, explorer
 from api.dashboard.health_view import demo_view, health_view, tried
+from api.dashboard.packed import PackedRoute
 from api.dashboard.past import Search, history
 from api.dashboard.past_export import Form, export
 from api.dashboard.projection import projection
@@ -26,7 +27,7 @@ from domain.anomaly import Severity
 from domain.errors import NotFound
 from domain.incident import IncidentStatus
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PackedRoute)
 router.include_router(saved_views.router)
 Text = Annotated[str, Query(max_length=200)]
 

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from api_desk import Desk
+from api_desk import Desk, running_desk
+from browser_desk import more_incidents
 from browser_watch import Watch
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
@@ -39,13 +40,20 @@ def test_no_page_asks_another_host_or_complains(page: Page, desk: Desk, watch: W
     assert watch.faults == []
 
 
-def test_the_first_page_is_small(page: Page, desk: Desk) -> None:
+def test_the_first_page_is_small(page: Page, tmp_path: Path) -> None:
+    with running_desk(tmp_path) as desk:
+        more_incidents(tmp_path, 30)
+        _first_load(page, desk)
+
+
+def _first_load(page: Page, desk: Desk) -> None:
     answers: list[Response] = []
     page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 -- a bound builtin takes no attributes
     page.goto(desk.url, wait_until="load")
     expect(page.locator("#live-dot")).to_have_attribute("data-state", "live")
     files = [one for one in answers if "/api/v1/stream" not in one.url]
     sizes = {one.url: one.request.sizes()["responseBodySize"] for one in files}
+    assert page.locator("[data-row]").count() == 30
     assert len(files) <= 10, sorted(sizes)
     assert sum(sizes.values()) <= 60_000, sizes
 

@@ -106,6 +106,17 @@ def test_what_is_too_new_to_be_judged_says_how_long_it_needs(desk: Desk) -> None
     assert "warming up, not judged yet: 1 series needs 2 h more" in page(desk, "/")[0]
 
 
+def test_a_page_is_packed_unless_it_repeats_words_of_its_address(desk: Desk) -> None:
+    plain = desk.client.get("/", headers={"Accept-Encoding": "identity"})
+    packed = desk.client.get("/")
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert packed.text == plain.text
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    for answer in (plain, desk.client.get("/?q=words"), desk.client.get("/incidents/I-1.md")):
+        assert "content-encoding" not in answer.headers
+        assert int(answer.headers["content-length"]) == len(answer.content)
+
+
 def test_an_escalation_is_seen_in_the_list_and_on_the_incident(desk: Desk) -> None:
     intent = AlertIntent("webhook:pager", ESCALATED, "I-1 first", {}, NOW)
     desk.stores.outbox.add([intent], "I-1", NOW - timedelta(minutes=10))
