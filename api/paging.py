@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from domain.errors import InvalidInput
 from domain.timestamps import parse_rfc3339
 
 Item = TypeVar("Item")
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?", re.ASCII)
 
 
 class Page(BaseModel, Generic[Item]):
@@ -39,7 +41,17 @@ def _not_beyond(instant: datetime) -> datetime:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_not_beyond)]
-Limit = Annotated[int, Query(ge=1, le=500, description="Most items on the page.")]
+
+
+def _plain_number(value: object) -> object:
+    """What Python alone reads as a number (1_0, blanks, digits of other scripts) is none."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError("must be a plain number")
+    return value
+
+
+PlainNumber = BeforeValidator(_plain_number)
+Limit = Annotated[int, PlainNumber, Query(ge=1, le=500, description="Most items on the page.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
 Start = Annotated[
     Instant | None, Query(description="From this time on (inclusive), RFC 3339 with an offset.")

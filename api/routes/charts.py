@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends, Query
 from api.dashboard.chart_data import money_chart, series_chart
 from api.doors import Door, Reader, errors
 from api.json_body import StrictRoute
-from api.paging import check_order
+from api.paging import PlainNumber, check_order
 from api.problem import invalid
 
 router = APIRouter(prefix="/api/v1/chart", tags=["series"], route_class=StrictRoute)
 _FIRST, _LAST = 0, 7_258_118_400
 # Of more cells than this no screen shows anything, but the memory would be needed.
 _MOST_CELLS = 500_000
-Seconds = Annotated[int | None, Query(ge=_FIRST, le=_LAST, description="Unix seconds.")]
-Start = Annotated[int | None, Query(alias="from", ge=_FIRST, le=_LAST, description="Unix seconds.")]
+Seconds = Annotated[int | None, PlainNumber, Query(ge=_FIRST, le=_LAST, description="Unix seconds.")]
+Start = Annotated[
+    int | None, PlainNumber, Query(alias="from", ge=_FIRST, le=_LAST, description="Unix seconds.")
+]
 
 
 def window_of(door: Door, start: Start = None, to: Seconds = None) -> tuple[datetime, datetime]:

@@ -16,7 +16,7 @@ from api.auth import Caller
 from api.doors import Door, Doors, Reader, errors
 from api.feedback import Verdict, give
 from api.json_body import SafeJSONResponse, StrictRoute
-from api.paging import Cursor, Limit, Page, page_of
+from api.paging import Cursor, Limit, Page, PlainNumber, page_of
 from api.problem import printable
 from api.service_port import ChatAnswer, Citation, RunEvent, ToolCall
 from db.records import ChatMessage, ChatThread
@@ -147,7 +147,7 @@ def give_feedback(
     door: Door,
     caller: Reader,
     thread_id: ThreadId,
-    n: Annotated[int, Path(ge=1, le=1_000_000)],
+    n: Annotated[int, PlainNumber, Path(ge=1, le=1_000_000)],
     body: ChatFeedback,
 ) -> Feedback:
     """Say whether an answer was right."""

@@ -14,7 +14,7 @@ from api.doors import Door, Doors, Operator, Reader, errors
 from api.feedback import Verdict, give, withdraw
 from api.idempotency import Idempotent, bytes_digest, replayed
 from api.json_body import SafeJSONResponse, StrictRoute
-from api.paging import Cursor, Instant, Limit, Page, TimeRange, check_order, from_store
+from api.paging import Cursor, Instant, Limit, Page, PlainNumber, TimeRange, check_order, from_store
 from api.problem import invalid
 from api.report import diagnosis_report
 from domain.anomaly import Anomaly, AnomalyType
@@ -79,7 +79,9 @@ async def start_diagnosis(
     door: Door,
     caller: Operator,
     body: Investigation,
-    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for its end.")] = 0,
+    wait: Annotated[
+        float, PlainNumber, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for its end.")
+    ] = 0,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Response:
     """Start an investigation, or join the one that an equal request started."""
@@ -130,7 +132,7 @@ def tick_action(
     door: Door,
     caller: Operator,
     diagnosis_id: DiagnosisId,
-    n: Annotated[int, Path(ge=1, le=10_000)],
+    n: Annotated[int, PlainNumber, Path(ge=1, le=10_000)],
     body: ActionChange,
 ) -> Diagnosis:
     """Say that an action was done, or was not."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from api.doors import Door, Reader, errors
-from api.paging import Cursor, Limit, Page, TimeRange, check_order, decode_cursor, encode_cursor
+from api.paging import Cursor, Limit, Page, PlainNumber, TimeRange, check_order, decode_cursor, encode_cursor
 from api.problem import invalid
 from domain.series import FloatArray, IntArray, Series
 from domain.timestamps import from_microseconds, to_microseconds
@@ -16,7 +16,7 @@ from domain.timestamps import from_microseconds, to_microseconds
 router = APIRouter(prefix="/api/v1/series", tags=["series"])
 _LABEL_PREFIX = "label."
 _DEFAULT_SPAN = timedelta(hours=24)
-SeriesId = Annotated[int, Path(ge=1, le=2**62)]
+SeriesId = Annotated[int, PlainNumber, Path(ge=1, le=2**62)]
 
 
 class SeriesOut(BaseModel):
@@ -98,7 +98,9 @@ def samples(
     _caller: Reader,
     series_id: SeriesId,
     span: TimeRange,
-    step: Annotated[int | None, Query(ge=1, le=31_536_000, description="Width of a cell in seconds.")] = None,
+    step: Annotated[
+        int | None, PlainNumber, Query(ge=1, le=31_536_000, description="Width of a cell in seconds.")
+    ] = None,
     limit: Limit = 500,
     cursor: Cursor = None,
 ) -> SamplePage:

@@ -427,11 +427,21 @@ def test_a_client_that_drops_in_the_body_stores_nothing_until_it_comes_back(desk
         assert b'{"accepted":1,"replaced":0' in _raw(desk, head + body)
 
 
-@pytest.mark.parametrize("limit", ["-1", "0", "501", "1000000000", "1" + "0" * 30, "text", "1.5", ""])
+@pytest.mark.parametrize(
+    "limit",
+    ["-1", "0", "501", "1000000000", "1" + "0" * 30, "text", "1.5", "", "1_0", " 5", "1e1", "+5", "٣"],
+)
 def test_a_limit_outside_its_range_is_a_422_that_names_it(desk: Desk, limit: str) -> None:
     for path in ("anomalies", "incidents", "diagnoses", "series", "cycles", "sources", "rules"):
         problem = check_problem(desk.client.get(f"/api/v1/{path}", params={"limit": limit}), 422)
         assert problem["errors"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize("number", ["1_0", "1e1", "nan", "inf", "٣", "0x10"])
+def test_a_number_is_written_in_digits_everywhere(desk: Desk, number: str) -> None:
+    for path in (f"series/{number}/samples", f"series/1/samples?step={number}"):
+        check_problem(desk.client.get(f"/api/v1/{path}"), 422)
+    check_problem(desk.client.post(f"/api/v1/diagnoses?wait={number}", json={"anomaly_id": "A-1"}), 422)
 
 
 @pytest.mark.parametrize(
