@@ -1,7 +1,6 @@
 """The only HTTP door of this room: deadlines, no redirects, no private addresses, no secrets in errors."""
 
 import contextlib
-import ipaddress
 import json
 import math
 import socket
@@ -13,6 +12,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 
 from alerts.watchdog import Watchdog
+from domain.addresses import is_public, meant
 from domain.errors import NotifyError
 
 MAX_ANSWER_BYTES = 1_000_000
@@ -160,7 +160,7 @@ class HttpDoor:
         addresses = [str(entry[4][0]).split("%", maxsplit=1)[0] for entry in found]
         if host.lower() not in self._allow_hosts:
             for address in addresses:
-                if not _is_public(address):
+                if not is_public(meant(address)):
                     raise NotifyError(
                         self._name,
                         f"the host {host!r} is not public; list it in alerts.allow_hosts to call it",
@@ -174,19 +174,6 @@ def _unreachable(error: Exception) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "its certificate cannot be verified"
     return f"cannot be reached ({type(error).__name__})"
-
-
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        elif ip.sixtofour is not None or ip.teredo is not None or ip in _NAT64:
-            return False
-    return ip.is_global and not ip.is_multicast
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def retry_after(headers: Mapping[str, str], wall: datetime | None = None) -> float:
