@@ -62,6 +62,7 @@ class Grid:
         absences: stretches of time in which nobody collected.
         lateness: how far behind each series usually is.
         signals: what strategies trade on.
+        expected: rows whose silence would be that of a strategy.
         counted: the newest column of which it was noted who is missing.
     """
 
@@ -73,6 +74,7 @@ class Grid:
     absences: Sequence[Absence] = ()
     lateness: Lateness = field(default_factory=Lateness)
     signals: Signals = field(default_factory=Signals)
+    expected: set[int] = field(default_factory=set)
     counted: datetime | None = None
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
@@ -105,6 +107,8 @@ class Grid:
         for watch in state.watches:
             wanted = [one for one in new if self._wants(watch.rule, one, state, catch_all)]
             rows = [self.rows[one.name] for one in wanted]
+            if watch.rule.anomaly_type == "silent_strategy":
+                self.expected |= set(rows)
             if isinstance(watch, GroupWatch):
                 watch.add(rows, [one.key for one in wanted])
             else:
@@ -181,7 +185,8 @@ class Grid:
 
     def _rests(self, window: Window, where: RowArray, t: int, row: int) -> bool:
         """Whether the strategy of a row has no reason to trade."""
-        return self.signals.are_quiet((row, self.series[row].key), window, where, t)
+        key = self.series[row].key
+        return row in self.expected and self.signals.are_quiet((row, key), window, where, t)
 
     def _remember(self, window: Window, t: int) -> None:
         until = window.time_at(t + 1)

@@ -111,7 +111,7 @@ class Watch:
         self._streak = np.where(judged.stay, self._streak + 1, 0)
         started = np.zeros(len(self.rows), dtype=bool)
         for i in np.flatnonzero(alarm).tolist():
-            if self._lingers(i, scene, x) or self._is_excused(i, scene):
+            if self._lingers(i, scene, x) or scene.rests(int(self.rows[i])):
                 alarm[i] = False
             else:
                 started[i] = self._raise(i, judged, scene, x)
@@ -221,10 +221,6 @@ class Watch:
             if column.leading[row] == FROZEN or column.parts[0, row] >= FRESH_INNOVATION:
                 return False
         return episode.level.is_back(float(x[i]), scene.season_of(row))
-
-    def _is_excused(self, i: int, scene: Scene) -> bool:
-        """Whether a strategy sends nothing because it sees nothing to trade on."""
-        return self.rule.anomaly_type == "silent_strategy" and scene.rests(int(self.rows[i]))
 
     def _settle(self, scene: Scene, x: FloatArray) -> None:
         """Follow the level of open episodes and end those that have settled."""

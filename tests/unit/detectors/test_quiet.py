@@ -13,8 +13,8 @@ from domain.series import FloatArray, Series, SeriesKey, Window
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 STEP = timedelta(minutes=5)
-PAST, MORE = 150, 8
-RULES = [one for one in default_rules() if one.anomaly_type == "silent_strategy"]
+PAST, MORE = 150, 12
+RULES = [one for one in default_rules() if one.anomaly_type == "silent_strategy" or one.name == "level-shift"]
 
 
 def life(seed: int, orders_name: str) -> dict[SeriesKey, FloatArray]:
@@ -40,7 +40,11 @@ def told(rows: dict[SeriesKey, FloatArray], settings: DetectionSettings | None =
         window = Window(series, 300, START, values[:, :until])
         result = engine.detect(window, until - 1 if cycle else 0, START + until * STEP)
         found |= {one.key: one for one in result.anomalies}
-    return [one for one in found.values() if one.timestamp >= START + PAST * STEP]
+    return [
+        one
+        for one in found.values()
+        if one.timestamp >= START + PAST * STEP and "signal" not in one.affected_metrics[0]
+    ]
 
 
 def stop(rows: dict[SeriesKey, FloatArray], metric: str, value: float) -> None:
