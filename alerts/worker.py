@@ -14,6 +14,7 @@ from alerts.http import Unanswered
 from alerts.lane import Lane, ReceiverHealth
 from alerts.notice import Receiver
 from alerts.outbox import ASKED_TO_WAIT, UNSURE, Outbox, StoredAlert, Stories, is_unsure
+from alerts.policy import Reason
 from alerts.settings import AlertSettings
 from domain.errors import NotifyError, StoreUnavailable
 
@@ -24,6 +25,10 @@ LOOK_BACK = 100
 IDLE_S = 0.5
 LOOK_EVERY_S = 2.0
 STORE_BACKOFF_S = 2.0
+
+
+# What only brings a message up to date: what nobody has heard of yet goes before it.
+UPDATES = frozenset({Reason.GREW, Reason.DIAGNOSIS_READY, Reason.JUDGED, Reason.SNOOZE_SET})
 
 
 class RealTime:
@@ -170,7 +175,7 @@ class OutboxWorker:
             subjects.setdefault(row.subject, []).append(row)
         if lane is not None:
             self._heed_others(lane)
-        for claimed in subjects.values():
+        for claimed in sorted(subjects.values(), key=_can_wait):
             if lane is None:
                 self._park(claimed, f"no receiver {receiver!r} is configured")
             elif self._may_call(lane, began):
@@ -264,3 +269,7 @@ class OutboxWorker:
     def _park(self, rows: Sequence[StoredAlert], reason: str) -> None:
         for row in rows:
             self._outbox.park(row.id, reason)
+
+
+def _can_wait(rows: Sequence[StoredAlert]) -> bool:
+    return all(row.kind in UPDATES for row in rows)

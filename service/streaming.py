@@ -14,7 +14,7 @@ log = structlog.get_logger()
 # A pass may take at most this share of the time, however much is pushed.
 BUSY_SHARE = 0.2
 # But one slow pass, such as the very first one, must not make the next event wait for long.
-MAX_EXTRA_REST_S = 2.0
+MAX_EXTRA_REST_S = 1.0
 
 
 class PushPasses:

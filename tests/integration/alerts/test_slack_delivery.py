@@ -62,6 +62,20 @@ def test_several_waiting_decisions_about_one_incident_are_one_call(bot: Rig) -> 
     assert bot.outbox.states() == ["sent"] * 4
 
 
+def test_what_nobody_has_heard_of_goes_before_what_is_brought_up_to_date(bot: Rig) -> None:
+    tell(bot, 1)
+    tell(bot, 2)
+    bot.drain()
+    before = len(bot.slack.calls)
+    for n, reason in ((1, "diagnosis_ready"), (2, "grew")):
+        tell(bot, n, reason=reason)
+        bot.stories[f"I-{n}"] = Story(incident(n, assignee="somebody", status="acknowledged"), (anomaly(n),))
+    tell(bot, 3)
+    bot.drain()
+    methods = [call.method for call in bot.slack.calls[before:]]
+    assert methods == ["chat.postMessage", "chat.update", "chat.update"]
+
+
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("header", ["7", None])
 def test_no_call_is_made_inside_retry_after_and_everything_arrives(
