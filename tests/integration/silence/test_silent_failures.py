@@ -81,12 +81,13 @@ def live_through(desk: LiveDesk, failure: Failure) -> datetime:
 
 
 def said_first(desk: LiveDesk, began: datetime) -> Diagnosis:
-    """The diagnosis of the incident that the alerts are about."""
-    (incident,) = [
-        one
-        for one in desk.incidents()
-        if one.started_at >= began and severity_rank(one.severity) >= ALERTING and one.status == "open"
-    ]
+    """The diagnosis of the incident that the alerts are about; a weak one before may have grown into it."""
+    told = {
+        one.id
+        for one in desk.anomalies()
+        if one.timestamp >= began and severity_rank(one.severity) >= ALERTING
+    }
+    (incident,) = [one for one in desk.incidents() if told & set(one.anomaly_ids) and one.status == "open"]
     return desk.diagnosis(incident)
 
 
