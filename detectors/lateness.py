@@ -26,7 +26,7 @@ class Lateness:
 
     newest: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     pending: FloatArray = field(default_factory=lambda: np.zeros(0))
-    seen: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, LOOKS), dtype=np.float32))
+    seen: NDArray[np.float16] = field(default_factory=lambda: np.zeros((0, LOOKS), dtype=np.float16))
     usual: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def grow(self, n: int) -> None:

@@ -210,7 +210,7 @@ def test_a_diagnosis_belongs_to_its_incident_and_tells_in_the_same_transaction(d
     assert (patched.status, patched.assignee, patched.title) == ("acknowledged", "mk", "PnL fell")
 
 
-def test_a_sure_cause_is_not_taken_back_by_a_look_that_finds_none(database: Database) -> None:
+def test_a_sure_cause_is_taken_back_only_by_one_that_is_as_sure(database: Database) -> None:
     _open_incident(database)
     store = DiagnosisStore(database)
     sure = finished(store.create(request(incident_id="I-1"), now=NOW).diagnosis)
@@ -223,5 +223,7 @@ def test_a_sure_cause_is_not_taken_back_by_a_look_that_finds_none(database: Data
     other = finished(
         store.create(request("fees", incident_id="I-1"), now=NOW + 30 * MINUTE).diagnosis, "bad_deploy"
     )
-    store.save(other, [], NOW + 30 * MINUTE)
+    store.save(other.model_copy(update={"confidence_score": 0.7}), [], NOW + 30 * MINUTE)
+    assert IncidentStore(database).get("I-1").diagnosis_id == "D-1"
+    store.save(other.model_copy(update={"confidence_score": 0.95}), [], NOW + 31 * MINUTE)
     assert IncidentStore(database).get("I-1").diagnosis_id == "D-3"
