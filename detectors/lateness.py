@@ -54,5 +54,9 @@ class Lateness:
         self.seen[rows] = np.column_stack([self.seen[rows, 1:], self.pending[rows]])
         self.pending = np.where(reported, gap, np.fmax(self.pending, gap))
         self.newest = np.maximum(self.newest, at)
-        known = np.flatnonzero(np.isfinite(self.seen).sum(axis=1) >= FEWEST)
-        self.usual[known] = np.nanmedian(self.seen[known], axis=1)
+        # Missing looks sort last: the middle is found by their count.
+        looks = np.sort(self.seen[rows], axis=1)
+        count = np.isfinite(looks).sum(axis=1)
+        at_row = np.arange(len(rows))
+        middle = (looks[at_row, (count - 1) // 2].astype(np.float64) + looks[at_row, count // 2]) / 2
+        self.usual[rows] = np.where(count >= FEWEST, middle, self.usual[rows])
