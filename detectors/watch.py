@@ -61,7 +61,7 @@ class Watch:
         self.rows: RowArray = np.zeros(0, dtype=np.intp)
         self._tail = Tail.empty((0,))
         self._budget = AlarmBudget(settings.alarm_budget, step_s)
-        self._streak = np.zeros(0, dtype=np.int64)
+        self._streak = np.zeros(0, dtype=np.int32)
         self._gap = np.zeros(0)
         self._usual_gap = np.zeros(0)
         self._kept: dict[str, Any] = {}
@@ -77,7 +77,7 @@ class Watch:
         if self.rule.method not in UNCALIBRATED:
             self._tail.grow(n)
         self._budget.grow(n)
-        self._streak = np.concatenate([self._streak, np.zeros(more, dtype=np.int64)])
+        self._streak = np.concatenate([self._streak, np.zeros(more, dtype=np.int32)])
         self._gap = np.concatenate([self._gap, np.zeros(more)])
         self._usual_gap = np.concatenate([self._usual_gap, np.zeros(more)])
 
