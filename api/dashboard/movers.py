@@ -47,9 +47,12 @@ def movers(door: Doors, window: tuple[datetime, datetime], but: str = "", most: 
         return []
     least = np.array([1.0 if one.source == "system_logs" else 0.0 for one in seen.series])
     scores = departures(seen.values, first, least)
-    peaks = np.nanmax(np.where(np.isfinite(scores), np.abs(scores), 0.0), axis=1)
+    sizes = np.where(np.isfinite(scores), np.abs(scores), 0.0)
+    peaks = np.max(sizes, axis=1)
     peaks[[one.name == but for one in seen.series]] = 0.0
-    order = [int(i) for i in np.argsort(-peaks, kind="stable")[:most] if peaks[i] >= _ONSET_SIGMA]
+    # What is away all the time moved more than what leapt once; beyond a hundred, more says nothing more.
+    moved = np.minimum(sizes, _MANY).mean(axis=1) * (peaks >= _ONSET_SIGMA)
+    order = [int(i) for i in np.argsort(-moved, kind="stable")[:most] if moved[i] > 0]
     return [_mover(seen, i, scores[i], first) for i in order]
 
 
