@@ -28,6 +28,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from db.database import Database
 from db.samples import SampleStore
+from domain.errors import StoreUnavailable
 from domain.series import SampleBatch, Series, SeriesKey
 
 url, writer, first = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -36,7 +37,12 @@ store = SampleStore(Database(url))
 series = [Series(0, SeriesKey.of("load", {"writer": writer, "k": str(k)}), step_s=60) for k in range(20)]
 for n in range(first, first + 100_000):
     at = start + timedelta(minutes=7 * n)
-    appended = store.append(SampleBatch.of([(one, at, n * 100.0 + k) for k, one in enumerate(series)]))
+    appended = None
+    while appended is None:
+        try:
+            appended = store.append(SampleBatch.of([(one, at, n * 100.0 + k) for k, one in enumerate(series)]))
+        except StoreUnavailable:
+            pass  # somebody else held the turn for too long: try again, as it says
     assert appended.accepted == 20
     print(n, flush=True)
     if n % 7 == 3:
@@ -50,6 +56,7 @@ from db.database import Database
 from db.detections import CycleWriter
 from db.records import AlertIntent, IncidentPlan
 from domain.anomaly import Anomaly
+from domain.errors import StoreUnavailable
 
 url, writer, first = sys.argv[1], sys.argv[2], int(sys.argv[3])
 start = datetime(2026, 3, 1, tzinfo=UTC)
@@ -67,7 +74,12 @@ for n in range(first, first + 100_000):
     at = start + timedelta(minutes=n)
     times = dict(timestamp=at, detected_at=at, ended_at=at)
     anomalies = [Anomaly(**same, **times, affected_metrics=(name,)) for name in ("pnl", "orders")]
-    found.save_detections(anomalies, at, group, decide)
+    saved = None
+    while saved is None:
+        try:
+            saved = found.save_detections(anomalies, at, group, decide)
+        except StoreUnavailable:
+            pass  # somebody else held the turn for too long: try again, as it says
     print(n, flush=True)
 """
 
