@@ -37,10 +37,11 @@ store = SampleStore(Database(url))
 series = [Series(0, SeriesKey.of("load", {"writer": writer, "k": str(k)}), step_s=60) for k in range(20)]
 for n in range(first, first + 100_000):
     at = start + timedelta(minutes=7 * n)
+    batch = SampleBatch.of([(one, at, n * 100.0 + k) for k, one in enumerate(series)])
     appended = None
     while appended is None:
         try:
-            appended = store.append(SampleBatch.of([(one, at, n * 100.0 + k) for k, one in enumerate(series)]))
+            appended = store.append(batch)
         except StoreUnavailable:
             pass  # somebody else held the turn for too long: try again, as it says
     assert appended.accepted == 20
