@@ -44,6 +44,7 @@ class Scheduler:
 
     Args:
         interval_s: seconds of the service's clock between two slots.
+        settle_s: seconds after a slot before its cycle begins, so that sources have what ended with it.
         speed: how much faster the service's clock runs than the wall.
         run: runs the cycle of a claimed slot; must store its own failure.
         led: called once each time this process becomes the leader, before its first slot.
@@ -53,6 +54,7 @@ class Scheduler:
         self,
         *,
         interval_s: int,
+        settle_s: float = 0.0,
         speed: float,
         clock: Callable[[], datetime],
         slots: Slots,
@@ -63,6 +65,7 @@ class Scheduler:
     ) -> None:
         self._interval = timedelta(seconds=interval_s)
         self._interval_s = interval_s
+        self._settle = timedelta(seconds=min(settle_s, interval_s / 10))
         self._tick_s = max(0.05, min(MAX_TICK_SECONDS, interval_s / speed / 10))
         self._wall_interval_s = interval_s / speed
         self._clock = clock
@@ -135,7 +138,7 @@ class Scheduler:
         return leading
 
     def _run_due_slot(self, now: datetime) -> None:
-        slot = floor_to_step(now, self._interval_s)
+        slot = floor_to_step(now - self._settle, self._interval_s)
         latest = self._slots.latest_slot()
         if latest is not None and slot <= latest:
             # Done already; or the clock was set back, and then data must not wait until it has caught up.

@@ -41,6 +41,13 @@ class SchedulerSettings(BaseModel):
         le=86_400,
         description="Seconds between two cycles; also the default step of a series.",
     )
+    settle_seconds: float = Field(
+        default=2,
+        ge=0,
+        le=60,
+        description="A cycle begins this long after its slot, so that sources have what ended with it; "
+        "a tenth of the interval at most.",
+    )
     lookback_hours: float = Field(
         default=24, gt=0, le=24 * 31, description="The window that is scored, kept in memory and shown."
     )

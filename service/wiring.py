@@ -267,6 +267,7 @@ def _scheduler(
 ) -> Scheduler:
     return Scheduler(
         interval_s=ground.settings.scheduler.interval_seconds,
+        settle_s=ground.settings.scheduler.settle_seconds,
         speed=ground.speed,
         clock=ground.clock,
         slots=ground.stores.cycles,

@@ -28,6 +28,8 @@ from service.wiring import Service, build_service
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 STEP = timedelta(minutes=5)
+# A cycle begins a moment after its slot (`[scheduler] settle_seconds` and the scheduler's tick).
+SETTLED = timedelta(seconds=3)
 SYMBOL, NATIVE = "BTC/USDT:USDT", "BTCUSDT"
 DAY_MINUTES = 1_440
 
@@ -141,8 +143,8 @@ class LiveDesk:
 
     def __init__(self, folder: Path, seed: int) -> None:
         rng = np.random.default_rng(seed)
-        self.now = START
-        self.venue = LiveVenue(START, rng)
+        self.now = START + SETTLED
+        self.venue = LiveVenue(self.now, rng)
         self.bot = Bot(self.venue, rng)
         self.alerts: list[dict[str, Any]] = []
         self._exporter, self._hook = RawServer(), RawServer()
@@ -213,7 +215,7 @@ class LiveDesk:
     def step(self) -> Cycle:
         """Five minutes, their cycle, and what the outbox has to send."""
         self._pass()
-        slot = self.service.parts.claim(self.now)
+        slot = self.service.parts.claim(self.now - SETTLED)
         assert slot is not None
         done = self.service.parts.pipeline.run_cycle(slot, self.now)
         assert done.status == "done", done.error

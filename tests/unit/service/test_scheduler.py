@@ -49,13 +49,16 @@ class Lock:
 class Desk:
     """A scheduler with a clock that the test sets."""
 
-    def __init__(self, slots: MemorySlots | None = None, lock: Lock | None = None) -> None:
+    def __init__(
+        self, slots: MemorySlots | None = None, lock: Lock | None = None, settle_s: float = 0
+    ) -> None:
         self.now = NOON
         self.ran: list[datetime] = []
         self.led = 0
         self.slots = slots or MemorySlots()
         self.scheduler = Scheduler(
             interval_s=300,
+            settle_s=settle_s,
             speed=1,
             clock=lambda: self.now,
             slots=self.slots,
@@ -86,6 +89,17 @@ def test_a_slot_runs_once_however_often_the_clock_ticks() -> None:
     for minutes in (0.1, 1, 2, 4.9, 5.1, 6):
         desk.tick_at(at(minutes))
     assert desk.ran == [at(0), at(5)]
+
+
+def test_a_cycle_waits_until_what_ended_with_its_slot_can_be_read() -> None:
+    desk = Desk(settle_s=2)
+    for seconds in (3, 299, 300, 301.9, 302, 303, 601, 602):
+        desk.tick_at(at(0) + timedelta(seconds=seconds))
+    assert desk.ran == [at(0), at(5), at(10)]
+    # A replica that starts right after a slot has the one before to look at, not nothing.
+    late = Desk(settle_s=2)
+    late.tick_at(at(5) + timedelta(seconds=1))
+    assert late.ran == [at(0)]
 
 
 def test_slots_that_nobody_ran_are_recorded_with_the_cycle_that_covers_them() -> None:
