@@ -170,24 +170,29 @@ class AccountReader:
             book=(self._strategy(raw), self._settings.label, contract.symbol),
             amount=(-1 if raw.get("side") == "sell" else 1) * abs(amount) * contract.size,
             price=price,
-            fee=self._fee(raw, contract, price, skip),
+            **self._fee(raw, contract, price, skip),
         )
 
-    def _fee(self, raw: Mapping[str, Any], contract: Contract, price: float, skip: Skip) -> float:
+    def _fee(self, raw: Mapping[str, Any], contract: Contract, price: float, skip: Skip) -> dict[str, Any]:
+        """Dollars, and units of another asset where the venue took some, such as BNB."""
         fees = raw.get("fees") or [raw.get("fee")]
-        total = 0.0
+        paid = 0.0
+        others: dict[str, float] = {}
         for fee in fees if isinstance(fees, Sequence) else []:
             cost = read_number(fee.get("cost")) if isinstance(fee, Mapping) else None
             if not cost:
                 continue
-            currency = str(fee.get("currency"))
+            currency = clean_text(str(fee.get("currency")), 20)
             if currency in DOLLARS or currency == contract.quote:
-                total += cost
+                paid += cost
             elif currency == contract.symbol.partition("/")[0]:
-                total += cost * price
+                paid += cost * price
             else:
-                skip(f"fees left out: paid in {clean_text(currency, 20)}")
-        return total
+                others[currency] = others.get(currency, 0.0) + cost
+        asset, units = next(iter(others.items()), ("", 0.0))
+        if len(others) > 1:
+            skip("fees left out: paid in more than one asset beside dollars")
+        return {"fee": paid, "fee_units": units, "fee_asset": asset}
 
     def _funding(self, raw: Mapping[str, Any], symbol: str) -> Fill | None:
         at, amount = read_number(raw.get("timestamp")), read_number(raw.get("amount"))

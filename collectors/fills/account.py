@@ -14,6 +14,7 @@ from collectors.exchange.contract import DOLLARS, Contract
 from collectors.exchange.history import timeframe_within
 from collectors.exchange.venue import CallFailed, Venue
 from collectors.fills.books import Account, Carry, Marks, Stand, account
+from collectors.fills.fees import in_dollars, market_of
 from collectors.fills.records import Fill, Holding, Order
 from collectors.fills.series import Writer
 from collectors.fills.settings import AccountSource
@@ -75,7 +76,9 @@ class AccountCollector:
         if carry is None:
             carry = Carry(start, self._opening())
         self._trim(start)
-        fills = sorted(self._fills.values(), key=lambda one: (one.at, one.id))
+        self._value_fees(start, intake, deadline)
+        held = sorted(self._fills.values(), key=lambda one: (one.at, one.id))
+        fills = in_dollars(held, self._marks.values(), intake.skip)
         found = account(
             fills, Marks(self._marks.values()), carry, grid_of(self.name, start, until, self._settings.step)
         )
@@ -169,6 +172,21 @@ class AccountCollector:
             if len(bars) < _BARS // 2:
                 return
             begin = int(bars.ends[-1])
+
+    def _value_fees(self, start: int, intake: Intake, deadline: float) -> None:
+        """Closes of the assets that fees were paid in besides dollars and the traded unit."""
+        for asset in sorted({one.fee_asset for one in self._fills.values()} - {""}):
+            symbol = market_of(asset, self._venue.markets(deadline))
+            if symbol is None or symbol in self._settings.symbols:
+                continue
+            now_ms = self._clocks.ours_ms()
+            low = max(start // 1_000, self._read_to.get(symbol, 0) - _LATE_MS)
+            try:
+                self._value(symbol, low, deadline)
+            except CallFailed as error:
+                intake.skip(f"calls failed: {symbol}: {error.reason}")
+            else:
+                self._read_to[symbol] = now_ms
 
     def _opening(self) -> dict[tuple[str, str, str], Stand]:
         """What was held before the first fill that was read: the position now less the fills since."""

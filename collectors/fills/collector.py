@@ -5,6 +5,7 @@ from datetime import datetime
 from collectors.collector import NO_SAMPLES, Collected, Position
 from collectors.fills.books import Account, Carry, Marks, account
 from collectors.fills.drops import Drops, none_match
+from collectors.fills.fees import in_dollars
 from collectors.fills.records import RowReader
 from collectors.fills.series import Writer
 from collectors.fills.settings import FillsSource
@@ -65,7 +66,9 @@ class FillsCollector:
         changed = [at for one in self._all if (at := one.changed()) is not None]
         changed = self._untold.add(since, changed, until)
         first = first_cell(self._settings, since, changed, grid, until)
-        found = account(self._fills.rows(), Marks(self._marks.rows()), carry, grid)
+        marks = self._marks.rows()
+        fills = in_dollars(self._fills.rows(), marks, intake.skip)
+        found = account(fills, Marks(marks), carry, grid)
         self._write(found, first, intake)
         settled = settled_at(self._settings, carry.settled, until)
         return Collected(
@@ -97,8 +100,15 @@ class FillsCollector:
         start = to_microseconds(floor_to_step(from_microseconds(min(first, late)), self._settings.step))
         return Carry(start)
 
+    def _begins(self, found: Account) -> int:
+        """The cell of the first record, where nothing was settled before it."""
+        if found.carry.books:
+            return 0
+        times = [rows[0].at for rows in (self._fills.rows(), self._orders.rows()) if rows]
+        return found.grid.cell_of(min(times, default=found.grid.start))
+
     def _write(self, found: Account, first: int, intake: Intake) -> None:
-        writer = Writer(found, first, intake)
+        writer = Writer(found, first, intake, self._begins(found))
         writer.books()
         writer.strategies(sharpe_cells(self._settings))
         writer.slippage()

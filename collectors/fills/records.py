@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from collectors.exchange.contract import DOLLARS
 from collectors.fills.settings import FillsSource
 from collectors.gate import TimeUnit, clean_text, read_micros, read_number
 from domain.errors import InvalidTimestamp
@@ -25,10 +26,12 @@ class Fill:
         book: strategy, venue and symbol.
         amount: units bought (positive) or sold.
         price: per unit; ignored for funding.
-        fee: paid.
+        fee: paid, in dollars.
         funding: received (positive) or paid.
         mid: mid price then; NaN where unknown.
         arrival: mid price when it was decided; NaN where unknown.
+        fee_units: paid beside it in `fee_asset`, in units of that.
+        fee_asset: neither dollars nor what was traded; empty: all is in `fee`.
     """
 
     id: str
@@ -40,6 +43,8 @@ class Fill:
     funding: float = 0.0
     mid: float = math.nan
     arrival: float = math.nan
+    fee_units: float = 0.0
+    fee_asset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class RowReader:
             raise Unusable("rows refused: a fill without a price")
         if not amount and not funding:
             raise Unusable("rows refused: neither amount nor funding")
+        fee, fee_units, asset = self._fee(row, price)
         return Fill(
             id=self._text(row, "id"),
             at=self._time(row, "timestamp"),
@@ -117,11 +123,23 @@ class RowReader:
             ),
             amount=self._signed(row, amount),
             price=price if amount else 0.0,
-            fee=self._number(row, "fee", 0.0),
+            fee=fee,
             funding=funding,
             mid=self._price(row, "mid"),
             arrival=self._price(row, "arrival_mid"),
+            fee_units=fee_units,
+            fee_asset=asset,
         )
+
+    def _fee(self, row: Row, price: float) -> tuple[float, float, str]:
+        """Dollars; and units of another asset with its name, where the fee was paid in one."""
+        fee = self._number(row, "fee", 0.0)
+        asset = self._text(row, "fee_currency", "").upper()
+        if not fee or not asset or asset in DOLLARS:
+            return fee, 0.0, ""
+        if asset == self._text(row, "symbol").partition("/")[0].upper() and price > 0:
+            return fee * price, 0.0, ""
+        return 0.0, fee, asset
 
     def order(self, row: Row) -> Order:
         """A row of orders; raises Unusable."""

@@ -21,11 +21,13 @@ class Writer:
         account: of all books.
         first: number of the first cell that is written.
         intake: takes the samples.
+        begins: number of the cell where the record begins; of earlier ones nothing is known, not even a zero.
     """
 
-    def __init__(self, account: Account, first: int, intake: Intake) -> None:
+    def __init__(self, account: Account, first: int, intake: Intake, begins: int = 0) -> None:
         self._account = account
-        self._first = max(0, first)
+        self._begins = max(0, begins)
+        self._first = max(first, self._begins)
         self._intake = intake
         # Within its cell, at the end: what was done in it was not known before.
         self._stamps = account.grid.edges()[1:] - 1_000
@@ -72,7 +74,9 @@ class Writer:
             self.write("net_exposure_usd", labels, np.sum(exposures, axis=0), "USD")
             self.write("drawdown_usd", labels, account.drawdown(strategy), "USD", "pnl_data")
             per_year = _YEAR_US / account.grid.step
-            sharpe = rolling_sharpe(account.pnl(strategy), sharpe_cells, per_year)
+            sharpe = np.full(account.grid.n, np.nan)
+            known = account.pnl(strategy)[self._begins :]
+            sharpe[self._begins :] = rolling_sharpe(known, sharpe_cells, per_year)
             self.write("rolling_sharpe", labels, sharpe, "ratio", "pnl_data")
 
     def slippage(self) -> None:

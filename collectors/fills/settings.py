@@ -21,6 +21,7 @@ FILL_FIELDS = frozenset(
         "amount",
         "price",
         "fee",
+        "fee_currency",
         "funding",
         "mid",
         "arrival_mid",

@@ -250,7 +250,26 @@ def test_fees_in_an_unknown_coin_are_left_out_with_a_note(venue: FakeAccount) ->
     page = collector(venue).collect(Position(), NOW)
     keep(page, stored)
     assert total(stored, "pnl_fees") == pytest.approx(-50)
-    assert "1 fees left out: paid in BNB" in page.notes
+    assert "1 fees left out: paid in BNB, whose price is not known" in page.notes
+
+
+def test_fees_in_another_coin_count_at_its_price_then(venue: FakeAccount) -> None:
+    venue.symbols = ("BTCUSDT", "BNBUSDT")
+    one = collector(venue)
+    venue.trade(1, ago(60), 1, 50_000, feeCoin="BNB", execFee="2")
+    stored: Stored = {}
+    page = one.collect(Position(), NOW)
+    keep(page, stored)
+    # The last bar that was over when the fee was paid.
+    closed = ago(60) // 300_000 * 300_000 - 1
+    assert total(stored, "pnl_fees") == pytest.approx(-2 * price("BNBUSDT", closed))
+    assert not any("fees" in note for note in page.notes)
+    later = NOW + timedelta(minutes=5)
+    venue.now_ms = ms(later)
+    venue.trade(2, ms(NOW), 1, 50_000, feeCoin="BNB", execFee="1")
+    keep(one.collect(page.position, later), stored)
+    closed = ms(NOW) // 300_000 * 300_000 - 1
+    assert newest(stored, "pnl_fees") == pytest.approx(-price("BNBUSDT", closed))
 
 
 @pytest.mark.parametrize(

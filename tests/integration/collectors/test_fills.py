@@ -121,6 +121,24 @@ def test_gains_are_split_and_add_up(tmp_path: Path) -> None:
     assert total(stored, "traded_usd") == pytest.approx(203 + 208)
 
 
+def test_nothing_is_said_of_the_time_before_the_first_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write(path, [fill(1, 130), fill(2, 20)])
+    stored: Stored = {}
+    collector = build_collector(settings(tmp_path), {})
+    page = read(collector, Position(), NOW, stored)
+    begun = NOW - timedelta(minutes=135)
+    assert {name for (name, at) in stored if at < begun} == set(), "zeros that nobody measured"
+    assert min(at for _, at in stored) < begun + timedelta(minutes=10)
+    ratios = sorted(at for name, at in stored if name.startswith("rolling_sharpe"))
+    assert begun + timedelta(minutes=55) < ratios[0] < begun + timedelta(minutes=65)
+    # A file with what came before reaches further back.
+    append(path, [fill(3, 190)])
+    read(collector, page.position, NOW + timedelta(minutes=5), stored)
+    first = min(at for _, at in stored)
+    assert NOW - timedelta(minutes=190) <= first < NOW - timedelta(minutes=180)
+
+
 def test_a_cell_that_is_not_over_is_left_for_later(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", [fill(1, 1), fill(2, 30)])
     stored: Stored = {}
@@ -254,6 +272,27 @@ def test_funding_is_money_without_a_trade(tmp_path: Path) -> None:
     assert total(stored, "pnl_funding") == -0.5
     assert total(stored, "fills") == 1
     assert total(stored, "pnl") == pytest.approx(-0.6)
+
+
+def test_fees_in_another_currency_count_at_its_mark_and_in_none_that_is_unknown(tmp_path: Path) -> None:
+    names = (*NAMES, "fee_currency")
+    rows = [
+        fill(1, 60, fee=0.5, fee_currency="USDT"),
+        fill(2, 50, fee=0.001, fee_currency="BTC"),
+        fill(3, 40, fee=0.2, fee_currency="BNB"),
+        fill(4, 20, fee=0.1, fee_currency="bnb"),
+        fill(5, 10, fee=7, fee_currency="OKB"),
+    ]
+    write(tmp_path / "a.csv", rows, names)
+    marks = tmp_path / "marks" / "marks.csv"
+    marks.parent.mkdir()
+    at = [(NOW - timedelta(minutes=one)).isoformat() for one in (45, 30)]
+    marks.write_text(f"timestamp,symbol,price\n{at[0]},BNB/USDT,600\n{at[1]},BNB/USDT,650\n")
+    stored: Stored = {}
+    page = read(build_collector(settings(tmp_path, mark_paths=[str(marks)]), {}), Position(), NOW, stored)
+    assert total(stored, "pnl_fees") == pytest.approx(-(0.5 + 0.001 * 100 + 0.2 * 600 + 0.1 * 650))
+    assert total(stored, "fills") == 5
+    assert "1 fees left out: paid in OKB, whose price is not known" in notes(page)
 
 
 def test_positions_are_valued_at_marks_and_compared_with_what_is_reported(tmp_path: Path) -> None:
