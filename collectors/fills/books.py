@@ -130,7 +130,7 @@ class Account:
         k = self.grid.cell_of(at)
         if k <= 0:
             return self.carry
-        stands = {book: self._stand(book, k) for book in self.statements}
+        stands = {book: self._stand(book, k) for book in self.statements if self._begun(book, k)}
         books = {
             book: one for book, one in stands.items() if one.amount or at - one.last < FORGOTTEN_AFTER_US
         }
@@ -140,6 +140,12 @@ class Account:
             highest = max(float(gains.max()), equity.get(strategy, (0.0, 0.0))[1])
             equity[strategy] = (float(gains[-1]), highest)
         return Carry(at, books, equity)
+
+    def _begun(self, book: BookKey, k: int) -> bool:
+        """Whether a book was known before the grid or traded, or was paid, in its first k cells."""
+        one = self.statements[book]
+        paid = one.parts["funding"][:k].any()
+        return book in self.carry.books or bool(one.fills[:k].any() or paid)
 
     def _stand(self, book: BookKey, k: int) -> Stand:
         one = self.statements[book]

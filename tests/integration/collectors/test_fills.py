@@ -139,6 +139,17 @@ def test_nothing_is_said_of_the_time_before_the_first_record(tmp_path: Path) -> 
     assert NOW - timedelta(minutes=190) <= first < NOW - timedelta(minutes=180)
 
 
+def test_a_ratio_over_an_hour_waits_for_an_hour_of_records_at_every_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", [fill(1, 40), fill(2, 20, price=101)])
+    collector, position = build_collector(settings(tmp_path), {}), Position()
+    first = []
+    for minutes in range(0, 40, 5):
+        stored: Stored = {}
+        position = read(collector, position, NOW + timedelta(minutes=minutes), stored).position
+        first += [minutes for name, _ in stored if name.startswith("rolling_sharpe")][:1]
+    assert first[0] == 20
+
+
 def test_a_cell_that_is_not_over_is_left_for_later(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", [fill(1, 1), fill(2, 30)])
     stored: Stored = {}
