@@ -33,11 +33,22 @@ _LEVELS = {
 }
 LEVELS = ("CRITICAL", "ERROR", "WARN", "INFO", "DEBUG")
 _WORDS = "|".join(sorted(_LEVELS, key=len, reverse=True))
-_TIME = r"\[?(?P<timestamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\]?"
+_TIME = r"\[?(?P<timestamp>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)\]?"
 _PLAIN = re.compile(
     rf"(?:{_TIME}[\s|:-]*)?(?:[\[<(]?(?P<level>(?:{_WORDS}))[\]>)]?(?=[\s:|\]-]|$)[\s|:-]*)?(?P<message>.*)",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
+# Loggers of Python and of the JVM put their own name, a thread or a process before the level.
+_NAMED = re.compile(
+    rf"{_TIME}[\s|:-]{{0,9}}(?P<before>(?:(?:\[[^\]]{{1,80}}\]|\d{{1,10}}|[\w.:/-]{{1,80}}\s+[|-])\s*){{1,3}}?)"
+    rf"(?<=[\s\]|-])\[?(?P<level>{_WORDS})\]?(?:\s*[|:-]\s+|\s+)(?P<message>.*)",
+    re.ASCII | re.DOTALL,
+)
+_NAME = re.compile(r"([\w.:/-]*[A-Za-z][\w.:/-]*)\s+[|-]", re.ASCII)
+_KEY = r"[A-Za-z_@][\w.@/-]{0,60}"
+_PAIR = re.compile(rf'({_KEY})=("(?:[^"\\]|\\.)*"|[^\s"]*)', re.ASCII)
+_LOGFMT = re.compile(rf"{_KEY}=.*\b(?:level|lvl|severity)=", re.ASCII | re.DOTALL)
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _PYTHON = re.compile(rf"(?P<level>{_WORDS}):(?P<component>[\w.]+):(?P<message>.*)", re.ASCII | re.DOTALL)
 _COMPONENT = re.compile(r"\[(?P<a>[A-Za-z][\w.:/-]{0,99})\]\s*:?\s*|(?P<b>[A-Za-z][\w.:/-]{0,99}[\w]):\s+|"
                         r"(?P<c>[a-z_]+:[\w.:-]+)\s+", re.ASCII)  # fmt: skip
@@ -78,7 +89,7 @@ class LineParser:
 
     def parse(self, line: str) -> Line | None:
         """Understand a line; None for one that continues the previous one, such as a stack trace."""
-        line = line[:MAX_LINE]
+        line = _COLOURS.sub("", line[:MAX_LINE])
         if not line.strip() or _CONTINUATION.match(line):
             return None
         if line.startswith("{"):
@@ -92,11 +103,7 @@ class LineParser:
         python = _PYTHON.fullmatch(line)
         if python is not None:
             return self._line(python.groupdict(), line)
-        plain = _PLAIN.match(line)
-        groups = {name: value for name, value in plain.groupdict().items() if value} if plain else {}
-        if "level" in groups or "timestamp" in groups:
-            _split_component(groups)
-        return self._line(groups, line)
+        return self._line(_plain(line), line)
 
     def _line(self, found: dict[str, str], whole: str) -> Line:
         return Line(
@@ -113,7 +120,8 @@ class LineParser:
         try:
             if text.isdecimal() and len(text) in _DIGITS:
                 return read_micros(text, unit=_DIGITS[len(text)])
-            return read_micros(_OFFSET.sub(r"\1:\2", text.replace(",", ".")), self._zone)
+            text = _OFFSET.sub(r"\1:\2", text.replace(",", ".").replace("/", "-"))
+            return read_micros(text, self._zone)
         except InvalidTimestamp:
             return None
 
@@ -128,14 +136,44 @@ def _json(line: str) -> dict[str, str] | None:
         document: Any = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, dict):
-        return None
+    return _known(document) if isinstance(document, dict) else None
+
+
+def _known(document: Mapping[str, Any]) -> dict[str, str]:
+    """Time, level, component and message by the names that loggers give them."""
     found = {}
     for name, keys in _JSON_KEYS.items():
         value = next((document[key] for key in keys if key in document), None)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             found[name] = str(value)
     return found
+
+
+def _plain(line: str) -> dict[str, str]:
+    """What a line of text tells; nothing where it has neither time nor level."""
+    if _LOGFMT.match(line):
+        return _known({key: value.strip('"').replace('\\"', '"') for key, value in _PAIR.findall(line)})
+    match = _PLAIN.match(line)
+    groups = {name: value for name, value in match.groupdict().items() if value} if match else {}
+    if "timestamp" in groups and "level" not in groups:
+        named = _NAMED.match(line)
+        if named is not None:
+            return _named(named.groupdict())
+    if "level" in groups or "timestamp" in groups:
+        _split_component(groups)
+    return groups
+
+
+def _named(groups: dict[str, str]) -> dict[str, str]:
+    """A logger's name is a part of the program, not a component of the desk: it stays in the message."""
+    name = _NAME.search(groups.pop("before"))
+    if name is None:
+        _split_component(groups)
+    elif re.fullmatch(r"[a-z_]+:[\w.:-]+", name[1]):
+        groups["component"] = name[1]
+    else:
+        groups["message"] = f"{name[1]} - {groups['message']}"
+    return groups
 
 
 def _split_component(groups: dict[str, str]) -> None:

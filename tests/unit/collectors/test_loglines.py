@@ -41,6 +41,55 @@ def test_a_line_tells_time_level_component_and_message(
     assert LineParser(None, UTC).parse(line) == Line(NOON, level, component, message)
 
 
+@pytest.mark.parametrize(
+    ("line", "level", "component", "message"),
+    [
+        (
+            "2026-03-01 12:00:00,000 - freqtrade.worker - ERROR - Too many visits",
+            "ERROR",
+            "",
+            "freqtrade.worker - Too many visits",
+        ),
+        (
+            "2026-03-01 12:00:00,000 - 4711 - hummingbot.core.clock - WARNING - late tick",
+            "WARN",
+            "",
+            "hummingbot.core.clock - late tick",
+        ),
+        ("2026-03-01 12:00:00 | bot | CRITICAL | no funds", "CRITICAL", "", "bot - no funds"),
+        ("2026-03-01 12:00:00,000 - gateway:okx - ERROR - lost", "ERROR", "gateway:okx", "lost"),
+        (
+            "2026-03-01 12:00:00,000 [main] ERROR com.desk.Hedger - boom",
+            "ERROR",
+            "",
+            "com.desk.Hedger - boom",
+        ),
+        ("2026-03-01 12:00:00.000 4711 ERROR [desk.pool] gone", "ERROR", "desk.pool", "gone"),
+        ("2026/03/01 12:00:00 [error] 7#0: *1 upstream timed out", "ERROR", "", "7#0: *1 upstream timed out"),
+        (
+            'time=2026-03-01T12:00:00Z level=error msg="no \\"ack\\" came" venue=okx',
+            "ERROR",
+            "",
+            'no "ack" came',
+        ),
+        (
+            "ts=2026-03-01T12:00:00.000Z caller=main.go:7 level=warn component=tsdb msg=slow",
+            "WARN",
+            "tsdb",
+            "slow",
+        ),
+        ("\x1b[32m2026-03-01 12:00:00.000\x1b[0m | \x1b[31mERROR   \x1b[0m | boom", "ERROR", "", "boom"),
+        # No level, whatever the words of the message are.
+        ("2026-03-01 12:00:00 no error and no WARN at all", "INFO", "", "no error and no WARN at all"),
+        ("2026-03-01 12:00:00 order 17 - ERROR - is its note", "INFO", "", "order 17 - ERROR - is its note"),
+    ],
+)
+def test_the_level_is_found_where_common_loggers_put_it(
+    line: str, level: str, component: str, message: str
+) -> None:
+    assert LineParser(None, UTC).parse(line) == Line(NOON, level, component, message)
+
+
 def test_a_line_without_a_time_is_read_all_the_same() -> None:
     assert LineParser(None, UTC).parse("ERROR:root:boom") == Line(None, "ERROR", "root", "boom")
     assert LineParser(None, UTC).parse("just words") == Line(None, "INFO", "", "just words")
