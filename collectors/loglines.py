@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from collectors.gate import TimeUnit, clean_text, read_micros
+from collectors.log_shapes import shaped, shaped_micros
 from domain.errors import InvalidTimestamp
 
 MAX_LINE = 4_000
@@ -87,43 +88,48 @@ class LineParser:
         self._pattern = re.compile(pattern) if pattern else None
         self._zone = zone
 
-    def parse(self, line: str) -> Line | None:
-        """Understand a line; None for one that continues the previous one, such as a stack trace."""
+    def parse(self, line: str, now: datetime | None = None) -> Line | None:
+        """Understand a line; None for one that continues the previous one, such as a stack trace.
+
+        Args:
+            line: without its end.
+            now: the time of the read, which tells the year of a time without one.
+        """
         line = _COLOURS.sub("", line[:MAX_LINE])
         if not line.strip() or _CONTINUATION.match(line):
             return None
         if line.startswith("{"):
             found = _json(line)
             if found is not None:
-                return self._line(found, "")
+                return self._line(found, "", now)
         match = self._pattern.search(line) if self._pattern else None
         if match is not None:
             groups = {name: value for name, value in match.groupdict().items() if value is not None}
-            return self._line(groups, line)
+            return self._line(groups, line, now)
         python = _PYTHON.fullmatch(line)
         if python is not None:
-            return self._line(python.groupdict(), line)
-        return self._line(_plain(line), line)
+            return self._line(python.groupdict(), line, now)
+        return self._line(shaped(line) or _plain(line), line, now)
 
-    def _line(self, found: dict[str, str], whole: str) -> Line:
+    def _line(self, found: Mapping[str, str], whole: str, now: datetime | None) -> Line:
         return Line(
-            self._micros(found.get("timestamp")),
+            self._micros(found.get("timestamp"), now),
             level_of(found.get("level", "")),
             clean_text(found.get("component", ""), MAX_COMPONENT),
             clean_text(found.get("message", whole) or whole, MAX_LINE) or "(empty)",
             "level" in found,
         )
 
-    def _micros(self, text: str | None) -> int | None:
+    def _micros(self, text: str | None, now: datetime | None) -> int | None:
         if text is None:
             return None
         try:
             if text.isdecimal() and len(text) in _DIGITS:
                 return read_micros(text, unit=_DIGITS[len(text)])
-            text = _OFFSET.sub(r"\1:\2", text.replace(",", ".").replace("/", "-"))
-            return read_micros(text, self._zone)
+            plain = _OFFSET.sub(r"\1:\2", text.replace(",", ".").replace("/", "-"))
+            return read_micros(plain, self._zone)
         except InvalidTimestamp:
-            return None
+            return shaped_micros(text, self._zone, now)
 
 
 def level_of(word: str) -> str:

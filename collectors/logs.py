@@ -94,7 +94,7 @@ class LogCollector:
         latest, stamped, book = None, tail.mark.stamped, page.book
         fallback = path.name.split(".")[0]
         for text in split_lines(tail.data):
-            line = self._parser.parse(text)
+            line = self._parser.parse(text, page.now)
             if line is None or (stamped and line.micros is None and not line.names_level):
                 # Indented, or without a time where lines have one: it continues the line before.
                 continue

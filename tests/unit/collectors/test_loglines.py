@@ -127,6 +127,43 @@ def test_levels_have_five_names(word: str, level: str) -> None:
     assert level_of(word) == level
 
 
+SHAPES = [
+    ("Mar  1 12:00:00 vps systemd[1]: Started x.", Line(NOON, "INFO", "systemd", "Started x.")),
+    ("<11>Mar  1 12:00:00 vps gateway: lost", Line(NOON, "ERROR", "gateway", "lost")),
+    ("<34>1 2026-03-01T12:00:00.000Z vps maker 7 ID4 - halted", Line(NOON, "CRITICAL", "maker", "halted")),
+    ("2026-03-01T12:00:00+00:00 vps CRON[7]: (root) CMD (x)", Line(NOON, "INFO", "CRON", "(root) CMD (x)")),
+    ("2026-03-01T12:00:00Z ERROR risk: boom", Line(NOON, "ERROR", "risk", "boom")),
+    ("2026-03-01T12:00:00Z INFO gateway:okx up", Line(NOON, "INFO", "gateway:okx", "up")),
+    (
+        '10.0.0.4 - - [01/Mar/2026:13:00:00 +0100] "GET /api HTTP/1.1" 200 17 "-" "x"',
+        Line(NOON, "INFO", "", '"GET /api HTTP/1.1" 200 17 "-" "x"'),
+    ),
+    (
+        '10.0.0.4 - bob [01/Mar/2026:12:00:00 +0000] "GET /api HTTP/1.1" 502 17',
+        Line(NOON, "WARN", "", '"GET /api HTTP/1.1" 502 17'),
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), SHAPES)
+def test_lines_of_syslog_and_of_web_servers_are_understood(line: str, told: Line) -> None:
+    assert LineParser(None, UTC).parse(line, datetime(2026, 3, 1, 12, 5, tzinfo=UTC)) == told
+
+
+def test_a_time_without_a_year_is_of_the_last_such_day() -> None:
+    parser, line = LineParser(None, UTC), "Dec 31 23:59:00 vps app: late"
+    after = parser.parse(line, datetime(2026, 1, 1, 0, 1, tzinfo=UTC))
+    assert after is not None
+    assert after.micros == to_microseconds(datetime(2025, 12, 31, 23, 59, tzinfo=UTC))
+    unread = parser.parse(line)
+    assert unread is not None
+    assert unread.micros is None
+    for now, known in ((datetime(2026, 3, 1, tzinfo=UTC), False), (datetime(2028, 3, 1, tzinfo=UTC), True)):
+        leap = parser.parse("Feb 29 10:00:00 vps app: x", now)
+        assert leap is not None
+        assert (leap.micros is not None) is known
+
+
 @given(st.text(max_size=300))
 def test_no_line_breaks_the_parser(line: str) -> None:
     parsed = LineParser(None, UTC).parse(line)
