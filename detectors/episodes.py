@@ -103,15 +103,26 @@ class Episodes:
         """Rows with an open episode."""
         return [row for row, one in self.latest.items() if one.ended is None]
 
-    def alarm(self, row: int, finding: Finding, onset: datetime) -> bool:
-        """Take in an alarmed cell; true where it starts a new episode."""
+    def alarm(self, row: int, finding: Finding, onset: datetime, *, begins: bool = True) -> bool:
+        """Take in an alarmed cell; true where it starts a new episode.
+
+        Args:
+            row: of the series.
+            finding: what is unusual.
+            onset: when an episode that it starts began.
+            begins: whether it may start one that nobody was told of.
+        """
         episode = self.latest.get(row)
+        if episode is not None and (
+            episode.ended is None or finding.at - episode.last <= self.patience.merge
+        ):
+            self._continue(episode, finding)
+            return False
+        if not begins and row not in self.unconfirmed:
+            return False
         if episode is None:
             self.latest[row] = Episode(onset, finding, finding, finding.until)
             return True
-        if episode.ended is None or finding.at - episode.last <= self.patience.merge:
-            self._continue(episode, finding)
-            return False
         silent = finding.at - episode.last < self.patience.refractory
         if silent and finding.surprise <= episode.peak.surprise:
             return False

@@ -19,10 +19,12 @@ from detectors.surprise import p_value
 from detectors.watch import STATELESS, Watch
 from domain.cycle import DetectorState
 from domain.rule import Rule
-from domain.series import BoolArray, FloatArray, Series, Window
+from domain.series import BoolArray, FloatArray, IntArray, Series, Window
 from domain.timestamps import to_microseconds
 
 SNAPSHOT_CELLS = 6
+# Behind the newest cells, as bars and tables bring theirs late in every cycle.
+LATE_CELLS = 4
 OLD_CELLS = 144
 RECENT_SNAPSHOTS = 1
 # From when to when nobody collected.
@@ -64,6 +66,8 @@ class Grid:
         signals: what strategies trade on.
         expected: rows whose silence would be that of a strategy.
         counted: the newest column of which it was noted who is missing.
+        judged: up to when columns were judged before the last return to a snapshot.
+        taught: shape (n_series,), ordinal of the newest cell that the seasonal table learned of each.
     """
 
     step_s: int
@@ -76,6 +80,8 @@ class Grid:
     signals: Signals = field(default_factory=Signals)
     expected: set[int] = field(default_factory=set)
     counted: datetime | None = None
+    judged: datetime | None = None
+    taught: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
@@ -103,6 +109,7 @@ class Grid:
 
     def _extend(self, state: State, new: list[Series]) -> None:
         state.monitor.grow(len(self.series))
+        self.taught = np.pad(self.taught, (0, len(self.series) - len(self.taught)), constant_values=-1)
         catch_all = [watch.rule for watch in state.watches if watch.rule.metric == "*"]
         for watch in state.watches:
             wanted = [one for one in new if self._wants(watch.rule, one, state, catch_all)]
@@ -142,7 +149,8 @@ class Grid:
         at = window.time_at(t)
         moment = self.calendar.moment(at)
         monitor = self.state.monitor
-        column = monitor.step(values, moment)
+        column = monitor.step(values, moment, teach=False)
+        self._teach_season(window, where, t - LATE_CELLS)
         ordinal = self._ordinal(at)
         due = monitor.table.due(moment)
         self._note_missing(values, moment, at, where >= 0)
@@ -152,6 +160,7 @@ class Grid:
         season = monitor.expected(moment)
         away = any(start <= at and window.time_at(t + 1) <= end for start, end in self.absences)
         late = self.lateness.usual
+        judged = not live and self.judged is not None and window.time_at(t + 1) <= self.judged
         rests = partial(self._rests, window, where, t)
         scene = Scene(
             window,
@@ -167,6 +176,7 @@ class Grid:
             late,
             live,
             due & (not away),
+            judged,
             rests,
         )
         for watch in self.state.watches:
@@ -176,6 +186,17 @@ class Grid:
                 watch.observe(scene)
             except Exception as error:  # noqa: BLE001  # one broken detector must not silence the others
                 self.failures[watch.rule.name] = f"{type(error).__name__}: {error}"
+
+    def _teach_season(self, window: Window, where: RowArray, t: int) -> None:
+        """Have the seasonal table learn a settled column, once however often it is judged again."""
+        if t < 0:
+            return
+        at = window.time_at(t)
+        new = (where >= 0) & (self.taught < self._ordinal(at))
+        if new.any():
+            values = np.where(new, window.values[np.maximum(where, 0), t], np.nan)
+            self.state.monitor.learn_season(values, self.calendar.moment(at))
+            self.taught[np.isfinite(values)] = self._ordinal(at)
 
     def _note_missing(self, values: FloatArray, moment: Moment, at: datetime, among: BoolArray) -> None:
         """Note who is missing in a column; what is looked at again is noted once."""
@@ -192,6 +213,11 @@ class Grid:
         until = window.time_at(t + 1)
         ordinal = self._ordinal(until)
         if ordinal % SNAPSHOT_CELLS:
+            return
+        newest = self.snapshots[-1].until if self.snapshots else None
+        is_new = t + 1 > window.n_steps - LATE_CELLS
+        if is_new and newest is not None and ordinal - self._ordinal(newest) < 2 * SNAPSHOT_CELLS:
+            # A copy that has seen the newest cells is of no use to what comes late: the last one stays.
             return
         old = window.time_at(t + 1 - OLD_CELLS)
         self.snapshots.append(self.state.copy())
@@ -212,6 +238,7 @@ class Grid:
         usable = [one for one in self.snapshots if one.until is not None and one.until <= instant]
         if usable:
             left, self.state = self.state, usable[-1].copy()
+            self.judged = left.until
             self.snapshots = usable
             for later, watch in zip(left.watches, self.state.watches, strict=True):
                 watch.episodes.take_over(later.episodes, keep=watch.rule.method in STATELESS)

@@ -118,7 +118,7 @@ class GroupWatch:
                 continue
             finding = self._finding(g, scene, (ratio[g], surprise[g], needed[g]), contributions[g])
             if alarm[g] and not self._known(g, finding):
-                started[g] = self.episodes.alarm(g, finding, finding.at)
+                started[g] = self.episodes.alarm(g, finding, finding.at, begins=not scene.judged)
                 self._settle(g)
             elif stay[g]:
                 self.episodes.stay(g, finding)

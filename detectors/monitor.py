@@ -141,18 +141,19 @@ class Monitor:
         return self.table.expected(at) + self.state["origin"]
 
     def learn_season(self, x: FloatArray, at: Moment) -> None:
-        """Teach the seasonal table alone (older history), shape (n_series,)."""
+        """Teach the seasonal table alone (older history, settled cells), shape (n_series,)."""
         seen = np.isfinite(x)
         self._begin(x, seen)
         self.table.learn(at, np.where(seen, x - self.state["origin"], 0.0), self.state["wide"], seen)
 
-    def step(self, x: FloatArray, at: Moment) -> Column:
+    def step(self, x: FloatArray, at: Moment, *, teach: bool = True) -> Column:
         """Score one column against the state, then learn from it.
 
         Args:
             x: shape (n_series,); NaN is a gap: not scored, and nothing is learned but its length (the
                 forecast after a gap is less certain, as for a random walk).
             at: its place in the day.
+            teach: whether the seasonal table learns it too; else `learn_season` is called once it is settled.
         """
         seen = np.isfinite(x)
         self._begin(x, seen)
@@ -185,7 +186,9 @@ class Monitor:
             low=low,
             high=high,
         )
-        self._learn(look, at, seen, pace)
+        if teach:
+            self.table.learn(at, look.y, self.state["wide"], seen)
+        self._learn(look, seen, pace)
         return column
 
     def _together(self, weighted: FloatArray, parts: FloatArray) -> FloatArray:
@@ -254,7 +257,7 @@ class Monitor:
         repeats = np.where(y == self._forecaster.last, self.state["run"] + 1.0, 0.0)
         return frozen_scores(repeats, self.state["longest"], self.state["repeats"])
 
-    def _learn(self, look: _Look, at: Moment, seen: BoolArray, pace: FloatArray) -> None:
+    def _learn(self, look: _Look, seen: BoolArray, pace: FloatArray) -> None:
         s, y = self.state, look.y
         count = s["count"]
         rate = pace * np.maximum(1.0 / (count + 1.0), 1.0 / MEMORY)
@@ -282,7 +285,6 @@ class Monitor:
         update["low"] = np.where(first, y, np.minimum(s["low"], y))
         update["high"] = np.where(first, y, np.maximum(s["high"], y))
         self._forecaster.learn(y, look.seasonal, count, seen)
-        self.table.learn(at, y, s["wide"], seen)
         for name, value in update.items():
             s[name] = np.where(seen, value, s[name])
         s["gap"] = np.where(seen, 0.0, s["gap"] + 1.0)

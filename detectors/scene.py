@@ -32,6 +32,8 @@ class Scene:
         live: whether anomalies of this column may be raised.
         due: shape (n_state,), who reports at such a moment; nobody where nobody collected then. A value that
             is missing and was not due says nothing about its series.
+        judged: whether the column was judged before with the same data, as it lies before those that came
+            late: what nobody was told of then begins none now, when later data have taught the baselines.
         rests: whether the strategy of a row of the state has no reason to trade by then.
     """
 
@@ -48,6 +50,7 @@ class Scene:
     late: FloatArray
     live: bool
     due: BoolArray
+    judged: bool = False
     rests: Callable[[int], bool] = lambda _row: False
 
     def baseline(self, rows: RowArray, size: int) -> FloatArray:

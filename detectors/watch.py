@@ -187,7 +187,7 @@ class Watch:
         if judged.since[i] >= 0:
             back = int(judged.since[i])
         onset = scene.window.time_at(scene.t - max(back, 0))
-        started = self.episodes.alarm(i, self._finding(i, judged, scene, x), onset)
+        started = self.episodes.alarm(i, self._finding(i, judged, scene, x), onset, begins=not scene.judged)
         if started and np.isfinite(x[i]):
             self.episodes.latest[i].level = self._level(i, judged, scene, float(x[i]))
         return started
