@@ -83,11 +83,14 @@ def needs_diagnosis(
         return over is not None and last.end_time < over and len(known) <= MAX_DIAGNOSES_PER_INCIDENT
     if len(known) >= MAX_DIAGNOSES_PER_INCIDENT:
         return False
-    start = start_of(anomalies)
+    start, lead = start_of(anomalies), lead_anomaly(anomalies).id
     same = [one for one in known if abs(one.start_time - start) <= SAME_START]
+    # What was said before something worse joined is no look at that.
+    looks = min(len(same), max(1, sum(one.anomaly_id == lead for one in same)))
     grew = bool(set(affected_metrics(anomalies)) - set(last.affected_metrics))
     # While it unfolds, what no cause was found for and is more by now may show one in the very next cycle.
-    looks = 1 if grew and not is_sure(last) and len(same) <= SOON_LOOKS else len(same)
+    if grew and not is_sure(last) and looks <= SOON_LOOKS:
+        looks = 1
     # Cycles come a little late or early: half a pause of tolerance. Another start is another question.
     pause: timedelta = FIRST_PAUSE * (2 ** (looks - 1) - 0.5)
     return now - last.timestamp >= (pause if grew or not is_sure(last) else SURE_PAUSES * pause)

@@ -34,8 +34,9 @@ INCIDENT = Incident(id="I-1", title="t", severity="high", started_at=START)
 LATENCY = anomaly("latency_ms")
 
 
-def diagnosis(minutes: float, outcome: Outcome, confidence: float) -> Diagnosis:
+def diagnosis(minutes: float, outcome: Outcome, confidence: float, lead: Anomaly = LATENCY) -> Diagnosis:
     return Diagnosis(
+        anomaly_id=lead.id,
         timestamp=START + minutes * MINUTE,
         start_time=START,
         end_time=START + minutes * MINUTE,
@@ -84,6 +85,14 @@ def test_an_open_question_that_is_more_by_now_is_asked_in_the_cycle_after() -> N
     assert needs_diagnosis(INCIDENT, [LATENCY, anomaly("queue", 10)], twice, START + 10 * MINUTE)
     thrice = [*twice, diagnosis(10, "inconclusive", 0.6)]
     assert not needs_diagnosis(INCIDENT, [LATENCY, anomaly("queue", 10)], thrice, START + 15 * MINUTE)
+
+
+def test_looks_before_something_worse_joined_do_not_make_the_next_one_wait() -> None:
+    worse = anomaly("orders", 15, "critical", "silent_strategy")
+    known = [diagnosis(n, "inconclusive", 0.6) for n in (0, 5, 15)]
+    known.append(diagnosis(20, "inconclusive", 0.6, lead=worse))
+    assert not needs_diagnosis(INCIDENT, [LATENCY], known, START + 25 * MINUTE)
+    assert needs_diagnosis(INCIDENT, [LATENCY, worse], known, START + 25 * MINUTE)
 
 
 def test_what_began_at_another_time_is_a_new_question() -> None:
