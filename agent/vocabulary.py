@@ -49,6 +49,10 @@ _PATTERNS: tuple[tuple[str, Kind], ...] = (
         r"(position|risk)_limit|limit_(usage|utili[sz]ation|breach)",
         Kind("limit_use", "execution", "up", "limit use"),
     ),
+    (
+        r"mismatch|unreconciled|reconciliation|(position|balance)s?_(diff|difference|break)",
+        Kind("mismatch", "execution", "both", "difference between books and venue"),
+    ),
     (r"inventory|(net_)?position|exposure|net_delta", Kind("inventory", "execution", "both", "inventory")),
     (r"signal|alpha|information_coefficient", Kind("signal", "execution", "down", "signal strength")),
     (
@@ -68,6 +72,9 @@ _PATTERNS: tuple[tuple[str, Kind], ...] = (
         Kind("feed_age", "market", "up", "age of the newest quote"),
     ),
     (r"sequence_gap|missed_(messages|updates)|gaps?$", Kind("feed_gaps", "market", "up", "sequence gaps")),
+    (r"duplicate", Kind("feed_duplicates", "market", "up", "doubled messages")),
+    (r"repeats$", Kind("repeats", "market", "up", "repeated bars")),
+    (r"heartbeat(s|_total|_count|_timestamp(_seconds)?)?$", Kind("heartbeat", "system", "down", "heartbeat")),
     (
         r"(feed|market_data|md|quote|tick|websocket).*(latency|delay|lag)",
         Kind("feed_latency", "market", "up", "feed latency"),

@@ -48,6 +48,7 @@ _SYSTEM: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
     ("mismatch", "*mismatch*", "level_shift", "both"),
     ("feed-gaps", "*_gaps*", "stale_feed", "up"),
     ("feed-duplicates", "*duplicate*", "stale_feed", "up"),
+    ("bar-repeats", "*_repeats", "stale_feed", "up"),
     ("orders", "orders", "silent_strategy", "down"),
     ("orders-total", "orders_total", "silent_strategy", "down"),
     ("log-lines", "log_lines*", "log_novelty", "up"),

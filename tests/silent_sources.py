@@ -50,6 +50,7 @@ class LiveVenue(FakeVenue):
         self._ages = rng
         self.no_bars_since: int | None = None
         self.same_bars_since: int | None = None
+        self.gaps_since: int | None = None
 
     def price(self, at_ms: int) -> float:
         """The price of a minute."""
@@ -60,8 +61,18 @@ class LiveVenue(FakeVenue):
         until = self.now_ms if self.no_bars_since is None else min(self.now_ms, self.no_bars_since)
         first = int(query.get("start", until - limit * width))
         starts = range(-(-first // width) * width, until + 1, width)[:limit]
-        rows = [self._candle(start, min(start + width - 1, until)) for start in starts]
+        rows = [
+            self._candle(start, min(start + width - 1, until)) for start in starts if not self._lost(start)
+        ]
         return {"symbol": NATIVE, "category": "linear", "list": rows[::-1]}
+
+    def _lost(self, start: int) -> bool:
+        """Every third candle, where the feed loses them."""
+        return (
+            self.gaps_since is not None
+            and start >= self.gaps_since
+            and (start - self.gaps_since) % 900_000 == 0
+        )
 
     def _candle(self, start: int, until: int) -> list[str]:
         if self.same_bars_since is not None and start >= self.same_bars_since:
@@ -100,23 +111,31 @@ class Bot:
     websocket_dead: bool = False
     no_orders: bool = False
     quiet_signal: bool = False
-    totals: dict[str, float] = field(default_factory=lambda: {"messages": 1e6, "orders": 5e3})
+    subscribed_twice: bool = False
+    hung: bool = False
+    unbooked_usd: float = 0.0
+    totals: dict[str, float] = field(
+        default_factory=lambda: {"messages": 1e6, "orders": 5e3, "duplicates": 0.0}
+    )
     held: dict[str, float] = field(default_factory=dict)
 
     def live(self, now: datetime) -> None:
         """Five minutes pass."""
         rng, held = self.rng, self.held
         if not self.websocket_dead:
-            self.totals["messages"] += rng.poisson(9_000)
+            heard = float(rng.poisson(9_000))
+            self.totals["messages"] += heard * (2 if self.subscribed_twice else 1)
+            self.totals["duplicates"] += heard if self.subscribed_twice else float(rng.poisson(2))
             held |= {"mid": self.venue.price(milliseconds(now)), "latency": rng.lognormal(1.8, 0.1)}
             held["signal"] = 1e-3 * rng.random() if self.quiet_signal else rng.lognormal(0, 0.3)
-        if not (self.no_orders or self.websocket_dead or self.quiet_signal):
+        if not (self.no_orders or self.websocket_dead or self.quiet_signal or self.hung):
             self.totals["orders"] += rng.poisson(60)
             held |= {"inventory": rng.normal(0, 8_000), "pnl": rng.normal(40, 18)}
         else:
             held["pnl"] = 0.0
         held |= {"ack": rng.lognormal(2.5, 0.12), "memory": rng.normal(55, 0.5), "cpu": rng.normal(35, 3)}
-        held["beat"] = now.timestamp() - rng.uniform(0, 2)
+        if not self.hung:
+            held["beat"] = now.timestamp() - rng.uniform(0, 2)
 
     def exposition(self) -> str:
         """What its exporter says."""
@@ -126,10 +145,13 @@ class Bot:
             f'feed_messages_total{{venue="bybit"}} {self.totals["messages"]}\n'
             "# TYPE orders_total counter\n"
             f'orders_total{{strategy="maker",venue="bybit"}} {self.totals["orders"]}\n'
+            "# TYPE feed_duplicates_total counter\n"
+            f'feed_duplicates_total{{venue="bybit"}} {self.totals["duplicates"]}\n'
             f'feed_latency_ms{{venue="bybit"}} {one["latency"]}\n'
             f"mid_price{{{place}}} {one['mid']}\n"
             f'signal_strength{{strategy="maker"}} {one["signal"]}\n'
             f'inventory_usd{{strategy="maker"}} {one["inventory"]}\n'
+            f'position_mismatch_usd{{strategy="maker",{place}}} {self.unbooked_usd}\n'
             f'pnl{{strategy="maker"}} {one["pnl"]}\n'
             f'order_ack_latency_ms{{venue="bybit"}} {one["ack"]}\n'
             f'memory_percent{{host="vps"}} {one["memory"]}\n'
@@ -146,6 +168,7 @@ class LiveDesk:
         self.now = START + SETTLED
         self.venue = LiveVenue(self.now, rng)
         self.bot = Bot(self.venue, rng)
+        self.venue_ahead_ms = 0
         self.alerts: list[dict[str, Any]] = []
         self._exporter, self._hook = RawServer(), RawServer()
         self._exporter.respond = self._scraped
@@ -196,7 +219,7 @@ class LiveDesk:
 
     def _pass(self) -> None:
         self.now += STEP
-        self.venue.now_ms = milliseconds(self.now)
+        self.venue.now_ms = milliseconds(self.now) + self.venue_ahead_ms
         self.bot.live(self.now)
 
     def remember(self, cells: int) -> None:

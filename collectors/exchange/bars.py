@@ -18,11 +18,14 @@ class Bars:
         ends: shape (n,), milliseconds since 1970 at which each bar ended, one timeframe apart.
         close: shape (n,).
         volume: shape (n,), in units of the base currency, as ccxt gives it for every kind of market.
+        repeated: shape (n,), 1 where a bar says the same five numbers as the last one before it although
+            something was traded, else 0.
     """
 
     ends: IntArray
     close: FloatArray
     volume: FloatArray
+    repeated: FloatArray
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -33,6 +36,11 @@ class _Row:
     start: int
     close: float
     volume: float
+    numbers: tuple[float | None, ...]
+
+    def repeats(self, before: "_Row | None") -> bool:
+        # Without trades a bar is the last price again; two with the same trades there are hardly ever.
+        return before is not None and self.volume > 0 and self.numbers == before.numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +85,17 @@ def closed_bars(raw: Sequence[object], width_ms: int, moment: Moment, skip: Call
     }
     if not found:
         empty = np.empty(0)
-        return Bars(np.empty(0, dtype=np.int64), empty, empty)
+        return Bars(np.empty(0, dtype=np.int64), empty, empty, empty)
     first, last = min(found), max(found)
     starts = np.arange(first, last + 1, width_ms, dtype=np.int64)
-    close, volume = np.full(len(starts), np.nan), np.full(len(starts), np.nan)
-    for start, kept in found.items():
-        position = (start - first) // width_ms
+    close, volume, repeated = (np.full(len(starts), np.nan) for _ in range(3))
+    before = None
+    for start in sorted(found):
+        kept, position = found[start], (start - first) // width_ms
         close[position], volume[position] = kept.close, kept.volume
-    return Bars(starts + width_ms, close, volume)
+        repeated[position] = kept.repeats(before)
+        before = kept
+    return Bars(starts + width_ms, close, volume, repeated)
 
 
 def _row(one: object, width_ms: int) -> _Row | str:
@@ -99,7 +110,7 @@ def _row(one: object, width_ms: int) -> _Row | str:
     prices = [price for price in (opened, close) if price is not None]
     if high is not None and low is not None and not all(low <= price <= high for price in prices):
         return "bars refused: prices outside low and high"
-    return _Row(int(start), close, np.nan if volume is None or volume < 0 else volume)
+    return _Row(int(start), close, np.nan if volume is None or volume < 0 else volume, tuple(numbers[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,8 @@ class BarSeries:
         realized_volatility_bps: of the latest returns.
         turnover: volume in money of the quote.
         volume_ratio: volume against the usual one.
+        bar_gaps: how many bars are missing between this one and the last before it.
+        bar_repeats: 1 where a bar repeats the one before.
     """
 
     price: FloatArray
@@ -119,6 +132,8 @@ class BarSeries:
     realized_volatility_bps: FloatArray
     turnover: FloatArray
     volume_ratio: FloatArray
+    bar_gaps: FloatArray
+    bar_repeats: FloatArray
 
 
 def series_of(bars: Bars, volatility: int, usual: int) -> BarSeries:
@@ -136,4 +151,14 @@ def series_of(bars: Bars, volatility: int, usual: int) -> BarSeries:
         realized_volatility_bps=realized_volatility_bps(returns, volatility),
         turnover=bars.volume * bars.close,
         volume_ratio=ratio_to_usual(bars.volume, usual),
+        bar_gaps=_missing_before(bars.close),
+        bar_repeats=bars.repeated,
     )
+
+
+def _missing_before(close: FloatArray) -> FloatArray:
+    """Shape (n,): bars missing since the last one, at every bar that is there; NaN at those that are not."""
+    there = np.flatnonzero(np.isfinite(close))
+    missing = np.full(len(close), np.nan)
+    missing[there] = np.diff(there, prepend=there[:1] - 1) - 1
+    return missing

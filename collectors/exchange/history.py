@@ -19,7 +19,15 @@ from domain.errors import SourceError
 _HOUR_MS = 3_600_000
 _ASK_FUNDING_MS = 900_000
 _FUNDING_ROWS = 100
-_RATIOS = {"return_bps": "bps", "realized_volatility_bps": "bps", "volume_ratio": "ratio"}
+# Share of a bar by which its successor may begin late.
+_SLACK = 0.1
+_UNITS = {
+    "return_bps": "bps",
+    "realized_volatility_bps": "bps",
+    "volume_ratio": "ratio",
+    "bar_gaps": "bars",
+    "bar_repeats": "bars",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +90,14 @@ class BarHistory:
     def _age(self, symbol: str, raw: list[Any], width: int, clocks: Clocks, intake: Intake) -> None:
         """How long a bar is overdue; forming ones count, as they are a sign of life as well.
 
-        A venue begins a bar with its first trade: until `settle_seconds` after the last one nothing is due.
+        A venue begins a bar with its first trade, which takes a while where little is traded: within a tenth of
+        a bar nothing is due.
         """
         now = clocks.venue_ms()
         starts = [at for row in raw if row and (at := read_number(row[0])) is not None and at <= now]
         if starts:
             labels = {"venue": self._settings.label, "symbol": symbol, "feed": "bars"}
-            age = max(0.0, (now - max(starts) - width) / 1_000 - self._settings.settle_seconds)
+            age = max(0.0, (now - max(starts) - width * (1 + _SLACK)) / 1_000)
             intake.add(intake.row("feed_age_seconds", labels, unit="s"), clocks.stamp, age)
 
     def _store(self, contract: Contract, bars: Bars, new: np.ndarray, width: int, intake: Intake) -> None:
@@ -96,7 +105,7 @@ class BarHistory:
         labels = {"venue": self._settings.label, "symbol": contract.symbol}
         turnover, money = contract.money("volume")
         stored = [("price", contract.quote, found.price), (turnover, money, found.turnover)]
-        stored += [(metric, unit, getattr(found, metric)) for metric, unit in _RATIOS.items()]
+        stored += [(metric, unit, getattr(found, metric)) for metric, unit in _UNITS.items()]
         for metric, unit, values in stored:
             kept = new & np.isfinite(values)
             if kept.any():

@@ -119,6 +119,28 @@ def test_every_feed_of_a_symbol_becomes_a_series(venue: FakeVenue) -> None:
     assert (units["spread_bps"], units["depth_usd"], units["price"]) == ("bps", "USD", "USDT")
 
 
+def test_bars_that_are_missing_or_repeat_themselves_are_counted(venue: FakeVenue) -> None:
+    def spoil(answer: Any) -> Any:
+        rows = answer["result"]["list"]
+        del rows[7:9]
+        rows[2] = [rows[2][0], *rows[3][1:]]
+        # Without a trade a bar says the last price again.
+        quiet = [*[rows[5][4]] * 4, "0", "0"]
+        rows[4], rows[5] = [rows[4][0], *quiet], [rows[5][0], *quiet]
+        return answer
+
+    venue.changed["/v5/market/kline"] = spoil
+    pages = read(collector(venue))
+    gaps, repeats = samples(pages, "bar_gaps"), samples(pages, "bar_repeats")
+    assert sorted(gaps.values()) == [0.0] * 21 + [2.0]
+    assert sorted(repeats.values()) == [0.0] * 21 + [1.0]
+    prices = samples(pages, "price")
+    (repeated,) = [at for at, value in repeats.items() if value]
+    assert prices[repeated] == prices[repeated - timedelta(minutes=5)]
+    (after,) = [at for at, value in gaps.items() if value]
+    assert after - timedelta(minutes=5) not in prices
+
+
 def test_settled_funding_is_read_once_and_not_asked_for_all_the_time(venue: FakeVenue) -> None:
     one = collector(venue, backfill_hours=24, page_bars=500)
     pages = read(one)
@@ -484,8 +506,11 @@ def test_a_venue_whose_clock_is_off_is_measured_against_its_own_clock(venue: Fak
     )
 
 
-def test_a_bar_that_begins_a_moment_late_is_not_overdue(venue: FakeVenue) -> None:
-    now = NOW.replace(minute=10, second=0, microsecond=200_000)
+@pytest.mark.parametrize(("seconds", "overdue"), [(0.2, 0), (25, 0), (90, 60)])
+def test_a_bar_that_begins_a_moment_late_is_not_overdue(
+    venue: FakeVenue, seconds: float, overdue: float
+) -> None:
+    now = NOW.replace(minute=10, second=0) + timedelta(seconds=seconds)
     venue.now_ms = ms(now)
 
     def without_the_newest(document: Any) -> Any:
@@ -493,9 +518,9 @@ def test_a_bar_that_begins_a_moment_late_is_not_overdue(venue: FakeVenue) -> Non
         return document
 
     venue.changed["/v5/market/kline"] = without_the_newest
-    pages = read(collector(venue, symbols=[BTC], feeds=["bars"], settle_seconds=60), now=now)
+    pages = read(collector(venue, symbols=[BTC], feeds=["bars"]), now=now)
     (age,) = [v for page in pages for one, _, v in page.samples if one.key.label("feed") == "bars"]
-    assert age == 0
+    assert age == pytest.approx(overdue, abs=2 if overdue else 0)
 
 
 def test_a_feed_that_froze_grows_old_though_the_venue_answers(venue: FakeVenue) -> None:

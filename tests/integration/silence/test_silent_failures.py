@@ -53,11 +53,41 @@ def repeated_candles(desk: LiveDesk) -> None:
     desk.venue.same_bars_since = milliseconds(desk.now - SETTLED)
 
 
+def lost_candles(desk: LiveDesk) -> None:
+    """Every third candle is missing; those that come, come in time."""
+    desk.venue.gaps_since = milliseconds(desk.now - SETTLED)
+
+
+def doubled_messages(desk: LiveDesk) -> None:
+    """The bot subscribed twice and counts every message that it knows already."""
+    desk.bot.subscribed_twice = True
+
+
+def wrong_clock(desk: LiveDesk) -> None:
+    """The venue's clock and the host's are 40 seconds apart."""
+    desk.venue_ahead_ms = 40_000
+
+
+def unbooked_position(desk: LiveDesk) -> None:
+    """The venue shows a position that no fill explains."""
+    desk.bot.unbooked_usd = 25_000.0
+
+
+def stopped_heartbeat(desk: LiveDesk) -> None:
+    """The bot's loop hangs while its exporter goes on serving what it last knew."""
+    desk.bot.hung = True
+
+
 FAILURES = {
     "a dead websocket": Failure(dead_websocket, "stale_feed", ("feed:bybit",)),
     "a bot without orders": Failure(no_orders, "silent_strategy", ("strategy:maker",)),
     "no new candles": Failure(no_new_candles, "stale_feed", ("feed:bybit", f"market:bybit:{SYMBOL}")),
     "repeated candles": Failure(repeated_candles, "stale_feed", (f"market:bybit:{SYMBOL}",)),
+    "lost candles": Failure(lost_candles, "market_data_gap", ("feed:bybit", f"market:bybit:{SYMBOL}")),
+    "doubled messages": Failure(doubled_messages, "duplicated_feed", ("feed:bybit",)),
+    "a wrong clock": Failure(wrong_clock, "clock_drift", ("venue:bybit",)),
+    "an unbooked position": Failure(unbooked_position, "books_mismatch", ("strategy:maker",)),
+    "a stopped heartbeat": Failure(stopped_heartbeat, "silent_strategy", ("strategy:maker",)),
 }
 
 
