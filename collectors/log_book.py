@@ -1,5 +1,6 @@
 """Keeps the book of log lines from anywhere: counts as series, new and bursting templates as events."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +22,11 @@ from domain.timestamps import MAX_FUTURE, from_microseconds, to_microseconds
 _MAX_LABEL = 200
 _MAX_EVENTS = 200
 _QUIET_LEVELS = frozenset({"WARN", "INFO", "DEBUG"})
+# What a line names is a logger, unless it has the form of the desk's components: their class before a colon.
+_PLACE = re.compile(r"[a-z_]+:.+", re.DOTALL)
+# So many new lines of a program at once that tell of no trouble are its restart or its release.
+_CALM_LEVELS = frozenset({"INFO", "DEBUG"})
+_A_BANNER = 4
 _SHARE_OF_PLACES = {"CRITICAL": 1.0, "ERROR": 1.0, "WARN": 0.75, "INFO": 0.5, "DEBUG": 0.25}
 _SETTLED_LINES = 1_000
 _SETTLED_CELLS_S = 6 * 3_600
@@ -55,6 +61,7 @@ class LogBook:
         self._counts = LogCounts.of_json(state.get("counts", {}))
         self._chosen = {LineKind(*parts[:3]): parts[3] for parts in state.get("chosen", ())}
         self._novel = Novelties.of_json(settings.novelty_series, state.get("novel", ()))
+        self._quiet = [(LineKind(*row[:3]), str(row[3]), int(row[4])) for row in state.get("quiet", ())]
         self._lines: int = state.get("lines", 0)
         self._first_cell: int | None = state.get("first_cell")
         self.caught_up: bool = state.get("caught_up", False)
@@ -66,10 +73,16 @@ class LogBook:
             "counts": self._counts.as_json(),
             "chosen": [[*kind.as_json(), text] for kind, text in self._chosen.items()],
             "novel": self._novel.as_json(),
+            "quiet": [[*kind.as_json(), text, cell] for kind, text, cell in self._quiet],
             "lines": self._lines,
             "first_cell": self._first_cell,
             "caught_up": self.caught_up,
         }
+
+    @property
+    def _earliest_allowed(self) -> int:
+        """No earlier cell, in microseconds, is told: one stray line must not make a past of zeros."""
+        return max(OLDEST, to_microseconds(self._now) - MAX_CELLS * self._step_us)
 
     @property
     def latest_allowed(self) -> int:
@@ -90,8 +103,7 @@ class LogBook:
             return False
         message = without_secrets(line.message)
         template, is_new = self._miner.add(message)
-        component = line.component or self._settings.component or fallback
-        kind = LineKind(self._counts.component(component), line.level, template.id)
+        kind = LineKind(self._counts.component(self._place(line, fallback)), line.level, template.id)
         cell = micros // self._step_us
         if not self._counts.add(cell, kind):
             self.intake.skip("lines refused: they come too late for their cell")
@@ -101,6 +113,11 @@ class LogBook:
         if is_new and self._is_worth_telling(line, template, cell):
             self._tell(kind, template, message, micros, {"novelty": "new_template"})
         return True
+
+    def _place(self, line: Line, fallback: str) -> str:
+        configured = self._settings.component
+        named = "" if configured and not _PLACE.fullmatch(line.component) else line.component
+        return named or configured or fallback
 
     def _is_worth_telling(self, line: Line, template: Template, cell: int) -> bool:
         """A first look at a log is full of new templates; quiet ones are only news much later."""
@@ -114,6 +131,7 @@ class LogBook:
     def close(self, until: int) -> None:
         """Turn cells before `until`, a cell number, into samples."""
         until = min(until, to_microseconds(self._now) // self._step_us)
+        self._begin_quiet(until)
         for cell, counts in self._counts.close(until):
             for burst in self._counts.bursts(cell, counts, self._settings.burst_factor):
                 template = self._miner.get(burst.kind.template)
@@ -125,6 +143,19 @@ class LogBook:
         self._novel.forget(until)
         if len(self._counts.rates) > 5 * self._settings.max_templates:
             self._counts.forget(kind.template for kind in self._chosen)
+
+    def _begin_quiet(self, until: int) -> None:
+        """Tell of new lines below an error in cells that are over; a banner is told by its events alone."""
+        due = [one for one in self._quiet if one[2] < until]
+        self._quiet = [one for one in self._quiet if one[2] >= until]
+        calm = Counter((kind.component, cell) for kind, _, cell in due if kind.level in _CALM_LEVELS)
+        for kind, text, cell in due:
+            if calm[kind.component, cell] < _A_BANNER:
+                self._begin(kind, text, cell)
+
+    def _begin(self, kind: LineKind, text: str, cell: int) -> None:
+        if not self._novel.begin(kind, text, cell):
+            self.intake.skip("new or bursting templates without a series: novelty_series are taken")
 
     def _emit(self, cell: int, counts: Mapping[LineKind, int]) -> None:
         micros = cell * self._step_us
@@ -172,8 +203,11 @@ class LogBook:
     def _tell(
         self, kind: LineKind, template: Template, text: str, micros: int, more: Mapping[str, str]
     ) -> None:
-        if not self._novel.begin(kind, shown(template), micros // self._step_us):
-            self.intake.skip("new or bursting templates without a series: novelty_series are taken")
+        cell = micros // self._step_us
+        if kind.level in _QUIET_LEVELS and more["novelty"] == "new_template":
+            self._quiet.append((kind, shown(template), cell))
+        else:
+            self._begin(kind, shown(template), cell)
         if len(self.events) >= _MAX_EVENTS:
             self.intake.skip("new or bursting templates left out: too many at once")
             return

@@ -7,7 +7,8 @@ _ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 # The old form, and rsyslog's with a full time, which only a process number tells from a program's own lines.
 _SYSLOG = re.compile(
     r"(?:<(?P<priority>\d{1,3})>)?(?:"
-    r"(?P<dated>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.-]{1,255} (?P<tag>[\w./@-]{1,100})(?:\[\d{1,10}\])?:"
+    r"(?P<dated>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.-]{1,255} "
+    r"(?P<tag>[\w./@-]{1,100})(?:\[\d{1,10}\])?:"
     rf"|(?P<full>{_ISO}) [\w.-]{{1,255}} (?P<name>[\w./@-]{{1,100}})\[\d{{1,10}}\]:"
     rf"|1 (?P<strict>{_ISO}) \S{{1,255}} (?P<app>\S{{1,48}}) \S{{1,128}} \S{{1,32}} (?:-|\[[^\]]{{0,1000}}\])"
     r")(?: (?P<message>.*))?$",

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -13,6 +13,7 @@ from domain.errors import InvalidTimestamp
 
 MAX_LINE = 4_000
 MAX_COMPONENT = 100
+MAX_EXCEPTION = 500
 _LEVELS = {
     "TRACE": "DEBUG",
     "DEBUG": "DEBUG",
@@ -50,6 +51,11 @@ _KEY = r"[A-Za-z_@][\w.@/-]{0,60}"
 _PAIR = re.compile(rf'({_KEY})=("(?:[^"\\]|\\.)*"|[^\s"]*)', re.ASCII)
 _LOGFMT = re.compile(rf"{_KEY}=.*\b(?:level|lvl|severity)=", re.ASCII | re.DOTALL)
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_EXCEPTION = re.compile(
+    r"(?:Caused by: )?((?:[A-Za-z_$][\w$]*\.)*"
+    r"[A-Z][\w$]*(?:Error|Exception|Interrupt|Exit|Timeout|Failure)(?::.*)?)$",
+    re.ASCII | re.DOTALL,
+)
 _PYTHON = re.compile(rf"(?P<level>{_WORDS}):(?P<component>[\w.]+):(?P<message>.*)", re.ASCII | re.DOTALL)
 _COMPONENT = re.compile(r"\[(?P<a>[A-Za-z][\w.:/-]{0,99})\]\s*:?\s*|(?P<b>[A-Za-z][\w.:/-]{0,99}[\w]):\s+|"
                         r"(?P<c>[a-z_]+:[\w.:-]+)\s+", re.ASCII)  # fmt: skip
@@ -74,6 +80,10 @@ class Line:
     component: str
     message: str
     names_level: bool = field(default=False, compare=False)
+
+    def ended_in(self, failure: str) -> "Line":
+        """The same with the exception that its stack trace ends in, if there was one."""
+        return replace(self, message=f"{self.message} | {failure}"[:MAX_LINE]) if failure else self
 
 
 class LineParser:
@@ -130,6 +140,12 @@ class LineParser:
             return read_micros(plain, self._zone)
         except InvalidTimestamp:
             return shaped_micros(text, self._zone, now)
+
+
+def exception_named(text: str) -> str:
+    """The exception that a line of a stack trace names (`KeyError: 'close'`); empty where it names none."""
+    match = _EXCEPTION.match(text)
+    return clean_text(match[1], MAX_EXCEPTION) if match else ""
 
 
 def level_of(word: str) -> str:

@@ -1,12 +1,13 @@
 """Log files: counts per component and level as series, new and bursting templates as events."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from collectors.collector import Collected, Position
 from collectors.log_book import LogBook, line_parser
+from collectors.loglines import Line, exception_named
 from collectors.settings_logs import LogSource
 from collectors.tail import (
     Mark,
@@ -93,11 +94,7 @@ class LogCollector:
     def _take(self, path: Path, tail: Tail, page: "_Page") -> None:
         latest, stamped, book = None, tail.mark.stamped, page.book
         fallback = path.name.split(".")[0]
-        for text in split_lines(tail.data):
-            line = self._parser.parse(text, page.now)
-            if line is None or (stamped and line.micros is None and not line.names_level):
-                # Indented, or without a time where lines have one: it continues the line before.
-                continue
+        for line in self._lines(tail, page.now):
             stamped = stamped or line.micros is not None
             micros = line.micros if line.micros is not None else latest or to_microseconds(page.now)
             if book.enter(line, micros, fallback):
@@ -106,6 +103,21 @@ class LogCollector:
         if tail.more:
             page.more = True
             page.reached.append(book.cell_of(latest))
+
+    def _lines(self, tail: Tail, now: datetime) -> Iterator[Line]:
+        """The lines with what belongs to them: of a stack trace the exception that it ends in."""
+        stamped, told, failure = tail.mark.stamped, None, ""
+        for text in split_lines(tail.data):
+            line = self._parser.parse(text, now)
+            if line is None or (stamped and line.micros is None and not line.names_level):
+                # Indented, or without a time where lines have one: it continues the line before.
+                failure = exception_named(text) or failure
+                continue
+            if told is not None:
+                yield told.ended_in(failure)
+            stamped, told, failure = stamped or line.micros is not None, line, ""
+        if told is not None:
+            yield told.ended_in(failure)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ class LogCounting(SourceBase):
 
     source: SourceName = Field(default="system_logs", description="What the lines are.")
     component: str | None = Field(
-        default=None, description="Component of lines that name none; default: file, unit or stream."
+        default=None,
+        description="Component of lines that name none of the desk; default: logger, file, unit or stream.",
     )
     pattern: str | None = Field(
         default=None,
