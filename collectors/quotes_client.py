@@ -5,6 +5,7 @@ import logging
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -149,6 +150,8 @@ def _library(source: str) -> Any:
             f"sources.{source}", "needs yfinance: pip install llm-analyst[equities]"
         ) from None
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
+    # It turns on warnings about its own old calls, which would stand in our log at every read.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="^yfinance")
     # Its default is a folder in the user's home.
     library.set_tz_cache_location(tempfile.mkdtemp(prefix="quotes-"))
     return library
