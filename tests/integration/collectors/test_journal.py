@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from real_journal import real_journal
 
 from collectors.build import build_collector
 from collectors.collector import Collected, Position
@@ -135,6 +136,42 @@ def test_each_read_asks_for_what_came_after_the_last_entry(tmp_path: Path) -> No
     assert "--unit=gateway.service" in calls[0]
     assert [one for one in calls[0] if one.startswith("--since=@")]
     assert [one for one in calls[1] if one.startswith("--after-cursor=s=1")]
+
+
+def test_a_real_journal_is_read_by_unit_and_on_from_its_cursor(tmp_path: Path) -> None:
+    with real_journal(tmp_path) as journal:
+        if journal is None:
+            pytest.skip("no journal can be run here: needs root and systemd-journald, and no systemd")
+        values = {"kind": "journald", "name": "j", "step_seconds": 300, "only_units": ["desk-maker.service"]}
+        collector = build_collector(JournalSource.model_validate({**values, "program": journal.program}), {})
+        began = datetime.now(UTC)
+        journal.write(
+            "desk-maker.service", [(6, "order 1 filled"), (6, "order 2 filled"), (3, "link is lost")]
+        )
+        journal.write("desk-other.service", [(6, "said by another unit")])
+        first = collector.collect(Position(began - STEP), began + 2 * STEP)
+        journal.write("desk-maker.service", [(6, "order 3 filled")])
+        second = collector.collect(json_again(first.position), began + 4 * STEP)
+        lost = {**first.position.cursor, "journal": "s=0;i=1"}
+        third = collector.collect(json_again(Position(began - STEP, lost)), began + 4 * STEP)
+    assert counted(first) == {("desk-maker", "INFO"): 2, ("desk-maker", "ERROR"): 1}
+    # The cell of the first three is corrected, and they are not counted again.
+    assert counted(second) == {("desk-maker", "INFO"): 3, ("desk-maker", "ERROR"): 1}
+    assert "position lost in the journal: read by time instead" in " ".join(third.notes)
+
+
+def json_again(position: Position) -> Position:
+    return Position(position.watermark, json.loads(json.dumps(position.cursor)))
+
+
+def counted(page: Collected) -> dict[tuple[str | None, str | None], float]:
+    """Lines by component and level, whatever their cells."""
+    found: dict[tuple[str | None, str | None], float] = {}
+    for one, _, value in page.samples:
+        if one.key.metric == "log_lines" and value:
+            key = (one.key.label("component"), one.key.label("level"))
+            found[key] = found.get(key, 0) + value
+    return found
 
 
 def test_a_cursor_that_was_vacuumed_away_costs_no_entries(tmp_path: Path) -> None:

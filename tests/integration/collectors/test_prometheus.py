@@ -1,12 +1,16 @@
 """A real Prometheus server, and servers that only claim to be one."""
 
+import shutil
 import time
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from prometheus_server import PrometheusServer
+from gateway_exporter import GatewayExporter, write_blocks
+from prometheus_server import PrometheusServer, prometheus_binary
 from raw_server import RawServer, Respond, reply, reply_json
 
 from collectors.build import build_collector
@@ -15,6 +19,7 @@ from collectors.settings import PrometheusSource
 from domain.errors import SourceError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 
 def source(url: str, *queries: dict[str, object], **more: object) -> PrometheusSource:
@@ -92,6 +97,49 @@ def test_a_real_server_explains_a_query_it_refuses(prometheus: PrometheusServer)
         return False
 
     wait_for(explained)
+
+
+@pytest.mark.prometheus
+def test_a_real_server_evaluates_the_queries_of_the_market_makers_desk(tmp_path: Path) -> None:
+    binary, promtool = prometheus_binary(), shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool binary: it comes with the package `prometheus`")
+    end = int(time.time())
+    slow_from = end - 900
+    past = GatewayExporter().past(end - 2_400, end, "gateway:9100", slow_from=slow_from)
+    write_blocks(promtool, past, tmp_path)
+    desk = tomllib.loads((EXAMPLES / "market-maker.toml").read_text(encoding="utf-8"))
+    queries = next(one for one in desk["sources"] if one["kind"] == "prometheus")["queries"]
+    server = PrometheusServer(binary, tmp_path, "127.0.0.1:1")
+    try:
+        settings = source(server.url, *queries, backfill_hours=0.6)
+        wait_for(lambda: _reads(settings, end))
+        page = collect(settings, now=datetime.fromtimestamp(end, UTC))
+    finally:
+        server.stop()
+    asked = {'order_ack_latency_ms{venue="bybit"}', 'feed_messages{venue="bybit"}'}
+    assert {one.name for one in page.samples.series if one.key.metric != "source_clock_offset_ms"} == asked
+    found: dict[str, list[float]] = {"before": [], "after": [], "messages": []}
+    for series, at, value in page.samples:
+        if series.name not in asked:
+            continue
+        if series.key.metric == "feed_messages":
+            found["messages"].append(value)
+        # A rate over two minutes knows both sides of the change for two minutes.
+        elif abs(at.timestamp() - slow_from - 75) > 75:
+            found["before" if at.timestamp() < slow_from else "after"].append(value)
+    # The buckets that hold the 99th percentile of 12 ms and a spread of 0.35, and of eight times that.
+    assert all(20 < one < 40 for one in found["before"]), found
+    assert all(150 < one < 250 for one in found["after"]), found
+    assert all(2_700 < one < 3_300 for one in found["messages"]), found
+    assert min(len(found["before"]) - 15, len(found["after"]) - 10, len(found["messages"]) - 30) >= 0, found
+
+
+def _reads(settings: PrometheusSource, end: int) -> bool:
+    try:
+        return len(collect(settings, now=datetime.fromtimestamp(end, UTC)).samples) > 0
+    except SourceError:
+        return False
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(server: RawServer) -> None:
