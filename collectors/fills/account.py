@@ -202,6 +202,7 @@ class AccountCollector:
         writer = Writer(found, first, intake)
         writer.books()
         writer.strategies(sharpe_cells(self._settings))
+        writer.fee_rate()
         writer.orders(self._orders.values())
         if found.grid.n:
             # The position is of now; it is compared with the fills of now and stands in the last whole cell.

@@ -112,5 +112,6 @@ class FillsCollector:
         writer.books()
         writer.strategies(sharpe_cells(self._settings))
         writer.slippage()
+        writer.fee_rate()
         writer.orders(self._orders.rows())
         writer.mismatches(self._holdings.rows(), self._fills.rows())

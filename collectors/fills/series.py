@@ -91,6 +91,15 @@ class Writer:
             ratio = np.where(measured > 0, cost / np.where(measured > 0, measured, 1.0) * 1e4, np.nan)
             self.write("slippage_bps", {"strategy": strategy, "venue": venue}, ratio, "bps")
 
+    def fee_rate(self) -> None:
+        """Fees paid per turnover, by strategy and venue: turnover alone does not move it."""
+        for place in sorted({book[:2] for book in self._account.statements}):
+            own = [one for book, one in self._account.statements.items() if book[:2] == place]
+            paid = -np.sum([one.parts["fees"] for one in own], axis=0)
+            turnover = np.sum([one.turnover for one in own], axis=0)
+            labels = {"strategy": place[0], "venue": place[1]}
+            self.write("fee_bps", labels, _ratio(paid, turnover) * 1e4, "bps")
+
     def orders(self, orders: Iterable[Order]) -> None:
         """Numbers and ratios of orders, by the cell in which they were sent."""
         n = self._account.grid.n

@@ -306,6 +306,19 @@ def test_fees_in_another_currency_count_at_its_mark_and_in_none_that_is_unknown(
     assert "1 fees left out: paid in OKB, whose price is not known" in notes(page)
 
 
+def test_the_rate_of_fees_is_told_where_something_was_traded(tmp_path: Path) -> None:
+    rows = [
+        fill(1, 30, amount=2, fee=0.3),
+        fill(2, 28, side="sell", fee=0.1),
+        fill(3, 12, price=200, fee=-0.1),
+    ]
+    write(tmp_path / "a.csv", rows)
+    stored: Stored = {}
+    read(build_collector(settings(tmp_path), {}), Position(), NOW, stored)
+    rates = [value for (name, _), value in sorted(stored.items(), key=str) if name.startswith("fee_bps")]
+    assert rates == pytest.approx([0.4 / 300 * 1e4, -0.1 / 200 * 1e4])
+
+
 def test_positions_are_valued_at_marks_and_compared_with_what_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
