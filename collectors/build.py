@@ -24,6 +24,7 @@ from collectors.settings_news import CalendarSource, NewsSource
 from domain.errors import SourceError
 
 _CHECKED_PAGES = 50
+_CHECKED_CELLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +127,42 @@ def check_source(
 ) -> SourceCheck:
     """Read a few cells of a source without keeping anything, and say in one line how that went.
 
+    Where they hold nothing, it is read once as at its first start.
+
     Raises:
         ConfigurationError: a variable that the settings name is not set.
     """
     settings = settings.with_default_step(default_step_s)
-    collector = build_collector(settings, environ)
+    recent = timedelta(seconds=_CHECKED_CELLS * settings.step)
     try:
-        pages = _few_pages(collector, settings, now)
+        pages = _few_pages(build_collector(settings, environ), settings, Position(now - recent), now)
+        answer = _brought(pages)
+        if not any(len(page.samples) or page.events for page in pages):
+            # Days, rare rows, a closed market: what the first read of the service would bring.
+            first = _few_pages(build_collector(settings, environ), settings, Position(), now)
+            answer = (
+                f"nothing of the last {recent.total_seconds() / 60:g} min; a first read: {_brought(first)}"
+            )
     except SourceError as error:
         return SourceCheck(settings.name, ok=False, answer=error.reason)
+    return SourceCheck(settings.name, ok=True, answer=answer)
+
+
+def _brought(pages: Sequence[Collected]) -> str:
     samples = concatenate([page.samples for page in pages])
     parts = [f"{len(samples)} samples of {len(samples.series)} series"]
     if any(page.events for page in pages):
         parts.append(f"{sum(len(page.events) for page in pages)} events")
     notes = dict.fromkeys(note for page in pages for note in page.notes)
-    return SourceCheck(settings.name, ok=True, answer="; ".join([", ".join(parts), *list(notes)[:3]]))
+    return "; ".join([", ".join(parts), *list(notes)[:3]])
 
 
-def _few_pages(collector: Collector, settings: SourceSettings, now: datetime) -> list[Collected]:
-    """The pages of the last few cells, as far as the deadline allows."""
+def _few_pages(
+    collector: Collector, settings: SourceSettings, since: Position, now: datetime
+) -> list[Collected]:
+    """The pages from a position on, as far as the deadline allows."""
     until = time.monotonic() + settings.deadline_seconds
-    pages = [collector.collect(Position(now - timedelta(seconds=3 * settings.step)), now)]
+    pages = [collector.collect(since, now)]
     while pages[-1].more and len(pages) < _CHECKED_PAGES and time.monotonic() < until:
         pages.append(collector.collect(pages[-1].position, now))
     return pages
