@@ -118,7 +118,8 @@ class Episodes:
         ):
             self._continue(episode, finding)
             return False
-        if not begins and row not in self.unconfirmed:
+        told = self.unconfirmed.get(row)
+        if not begins and (told is None or finding.until <= told.onset):
             return False
         if episode is None:
             self.latest[row] = Episode(onset, finding, finding, finding.until)

@@ -67,7 +67,9 @@ class Grid:
         expected: rows whose silence would be that of a strategy.
         counted: the newest column of which it was noted who is missing.
         judged: up to when columns were judged before the last return to a snapshot.
-        taught: shape (n_series,), ordinal of the newest cell that the seasonal table learned of each.
+        taught: shape (n_series,), ordinal of the newest cell that the seasonal table learned of each, as it
+            learns a cell once, however often it is judged.
+        taught_then: the same when the newest snapshot was taken.
     """
 
     step_s: int
@@ -82,6 +84,7 @@ class Grid:
     counted: datetime | None = None
     judged: datetime | None = None
     taught: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    taught_then: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     snapshots: list[State] = field(default_factory=list)
@@ -109,7 +112,9 @@ class Grid:
 
     def _extend(self, state: State, new: list[Series]) -> None:
         state.monitor.grow(len(self.series))
-        self.taught = np.pad(self.taught, (0, len(self.series) - len(self.taught)), constant_values=-1)
+        more = (0, len(self.series) - len(self.taught))
+        self.taught = np.pad(self.taught, more, constant_values=-1)
+        self.taught_then = np.pad(self.taught_then, more, constant_values=-1)
         catch_all = [watch.rule for watch in state.watches if watch.rule.metric == "*"]
         for watch in state.watches:
             wanted = [one for one in new if self._wants(watch.rule, one, state, catch_all)]
@@ -145,40 +150,7 @@ class Grid:
             self.lateness.look(np.where(where[:, None] >= 0, newest, np.nan), self._ordinal(window.end) - 1)
 
     def _column(self, window: Window, where: RowArray, t: int, *, live: bool) -> None:
-        values = np.where(where >= 0, window.values[np.maximum(where, 0), t], np.nan)
-        at = window.time_at(t)
-        moment = self.calendar.moment(at)
-        monitor = self.state.monitor
-        column = monitor.step(values, moment, teach=False)
-        self._teach_season(window, where, t - LATE_CELLS)
-        ordinal = self._ordinal(at)
-        due = monitor.table.due(moment)
-        self._note_missing(values, moment, at, where >= 0)
-        bound = discoveries(
-            p_value(column.surprise)[np.isfinite(column.surprise)], self.settings.false_discovery_rate
-        )
-        season = monitor.expected(moment)
-        away = any(start <= at and window.time_at(t + 1) <= end for start, end in self.absences)
-        late = self.lateness.usual
-        judged = not live and self.judged is not None and window.time_at(t + 1) <= self.judged
-        rests = partial(self._rests, window, where, t)
-        scene = Scene(
-            window,
-            t,
-            where,
-            values,
-            column,
-            monitor,
-            moment,
-            ordinal,
-            season,
-            bound,
-            late,
-            live,
-            due & (not away),
-            judged,
-            rests,
-        )
+        scene = self._scene(window, where, t, live=live)
         for watch in self.state.watches:
             if watch.rule.name in self.failures:
                 continue
@@ -187,16 +159,36 @@ class Grid:
             except Exception as error:  # noqa: BLE001  # one broken detector must not silence the others
                 self.failures[watch.rule.name] = f"{type(error).__name__}: {error}"
 
-    def _teach_season(self, window: Window, where: RowArray, t: int) -> None:
-        """Have the seasonal table learn a settled column, once however often it is judged again."""
-        if t < 0:
-            return
-        at = window.time_at(t)
-        new = (where >= 0) & (self.taught < self._ordinal(at))
-        if new.any():
-            values = np.where(new, window.values[np.maximum(where, 0), t], np.nan)
-            self.state.monitor.learn_season(values, self.calendar.moment(at))
-            self.taught[np.isfinite(values)] = self._ordinal(at)
+    def _scene(self, window: Window, where: RowArray, t: int, *, live: bool) -> Scene:
+        """Have the monitor take in a column; what the rules then judge."""
+        values = np.where(where >= 0, window.values[np.maximum(where, 0), t], np.nan)
+        at, until = window.time_at(t), window.time_at(t + 1)
+        moment = self.calendar.moment(at)
+        monitor = self.state.monitor
+        ordinal = self._ordinal(at)
+        column = monitor.step(values, moment, self.taught < ordinal)
+        self.taught[np.isfinite(values)] = ordinal
+        due = monitor.table.due(moment)
+        self._note_missing(values, moment, at, where >= 0)
+        surprise = column.surprise[np.isfinite(column.surprise)]
+        away = any(start <= at and until <= end for start, end in self.absences)
+        return Scene(
+            window=window,
+            t=t,
+            where=where,
+            values=values,
+            column=column,
+            monitor=monitor,
+            moment=moment,
+            ordinal=ordinal,
+            season=monitor.expected(moment),
+            bound=discoveries(p_value(surprise), self.settings.false_discovery_rate),
+            late=self.lateness.usual,
+            live=live,
+            due=due & (not away),
+            judged=not live and self.judged is not None and until <= self.judged,
+            rests=partial(self._rests, window, where, t),
+        )
 
     def _note_missing(self, values: FloatArray, moment: Moment, at: datetime, among: BoolArray) -> None:
         """Note who is missing in a column; what is looked at again is noted once."""
@@ -221,6 +213,7 @@ class Grid:
             return
         old = window.time_at(t + 1 - OLD_CELLS)
         self.snapshots.append(self.state.copy())
+        self._mark()
         recent = self.snapshots[-RECENT_SNAPSHOTS:]
         aged = [
             one for one in self.snapshots[:-RECENT_SNAPSHOTS] if one.until is not None and one.until <= old
@@ -230,6 +223,11 @@ class Grid:
         ]
         self.snapshots = [*aged[-1:], *waiting[:1], *recent]
 
+    def _mark(self) -> None:
+        """What the seasonal table learns from here on can be undone."""
+        self.state.monitor.table.mark()
+        self.taught_then = self.taught.copy()
+
     def _ordinal(self, at: datetime) -> int:
         return to_microseconds(at) // (self.step_s * 1_000_000)
 
@@ -237,6 +235,10 @@ class Grid:
         """Go back to the newest snapshot that has not seen anything at or after an instant."""
         usable = [one for one in self.snapshots if one.until is not None and one.until <= instant]
         if usable:
+            if usable[-1] is self.snapshots[-1]:
+                self.state.monitor.table.undo()
+                self.taught = self.taught_then
+            self._mark()
             left, self.state = self.state, usable[-1].copy()
             self.judged = left.until
             self.snapshots = usable

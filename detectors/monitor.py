@@ -141,19 +141,19 @@ class Monitor:
         return self.table.expected(at) + self.state["origin"]
 
     def learn_season(self, x: FloatArray, at: Moment) -> None:
-        """Teach the seasonal table alone (older history, settled cells), shape (n_series,)."""
+        """Teach the seasonal table alone (older history), shape (n_series,)."""
         seen = np.isfinite(x)
         self._begin(x, seen)
         self.table.learn(at, np.where(seen, x - self.state["origin"], 0.0), self.state["wide"], seen)
 
-    def step(self, x: FloatArray, at: Moment, *, teach: bool = True) -> Column:
+    def step(self, x: FloatArray, at: Moment, among: BoolArray | None = None) -> Column:
         """Score one column against the state, then learn from it.
 
         Args:
             x: shape (n_series,); NaN is a gap: not scored, and nothing is learned but its length (the
                 forecast after a gap is less certain, as for a random walk).
             at: its place in the day.
-            teach: whether the seasonal table learns it too; else `learn_season` is called once it is settled.
+            among: shape (n_series,), of whom the seasonal table learns this column too; None: of all.
         """
         seen = np.isfinite(x)
         self._begin(x, seen)
@@ -186,8 +186,7 @@ class Monitor:
             low=low,
             high=high,
         )
-        if teach:
-            self.table.learn(at, look.y, self.state["wide"], seen)
+        self.table.learn(at, look.y, self.state["wide"], seen if among is None else seen & among)
         self._learn(look, seen, pace)
         return column
 

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.scored import Scored
 from detectors.settings import DetectionSettings, Session
@@ -98,6 +99,9 @@ class SeasonalTable:
     week and half of the day, trusted more with every week (shrunk as if two weeks without any had
     been seen). `misses` counts the cells of each slot without a value, since the series began.
 
+    It is too large to be copied for a return to an earlier state. What was learned since the latest `mark`
+    can be undone instead, at the price of a copy of the few slots that it touched.
+
     Args:
         n_slots: slots per day.
         cells_per_day: columns per day.
@@ -112,6 +116,22 @@ class SeasonalTable:
         self._per_part = max(cells_per_day / self._parts, 1.0)
         self.weekly = np.zeros((7, self._parts, 0), dtype=np.float32)
         self.weekly_visits = np.zeros((7, self._parts, 0), dtype=np.uint16)
+        self._before: dict[tuple[str, int, int], NDArray[Any]] = {}
+
+    def mark(self) -> None:
+        """From here on what is learned can be undone."""
+        self._before = {}
+
+    def undo(self) -> None:
+        """Forget what was learned since the mark."""
+        for (name, first, second), values in self._before.items():
+            getattr(self, name)[first, second] = values
+        self._before = {}
+
+    def _keep(self, first: int, second: int, *names: str) -> None:
+        for name in names:
+            if (name, first, second) not in self._before:
+                self._before[name, first, second] = getattr(self, name)[first, second].copy()
 
     def grow(self, n: int) -> None:
         """Append series without a past up to n."""
@@ -119,6 +139,7 @@ class SeasonalTable:
         self.level, self.visits = np.pad(self.level, pad), np.pad(self.visits, pad)
         self.misses = np.pad(self.misses, pad)
         self.weekly, self.weekly_visits = np.pad(self.weekly, pad), np.pad(self.weekly_visits, pad)
+        self._before = {place: np.pad(values, pad[2]) for place, values in self._before.items()}
 
     def expected(self, at: Moment) -> FloatArray:
         """Baseline of shape (n_series,) at a moment; NaN where no day has passed yet."""
@@ -132,6 +153,7 @@ class SeasonalTable:
 
     def _learn_week(self, at: Moment, x: FloatArray, scale: FloatArray, mask: BoolArray) -> None:
         part = int(at.slot) * self._parts // self.level.shape[1]
+        self._keep(int(at.weekday or 0), part, "weekly", "weekly_visits")
         seen, mean = self.weekly_visits[at.weekday, part], self.weekly[at.weekday, part]
         away = np.nan_to_num(x - self._daily(at), nan=0.0)
         bounded = np.where(scale > 0, np.clip(away, -WINSOR * scale, WINSOR * scale), away)
@@ -164,6 +186,8 @@ class SeasonalTable:
         if at.weekday is not None:
             self._learn_week(at, x, scale, mask)
         place = self._place(at.off, at.slot)
+        if not isinstance(at.slot, np.ndarray):
+            self._keep(*place, "level", "visits")
         visits = self.visits[place]
         known = visits > 0
         start = np.where(known, self.level[place], self._slot(at.slot, at.off))
