@@ -319,6 +319,24 @@ def test_the_rate_of_fees_is_told_where_something_was_traded(tmp_path: Path) -> 
     assert rates == pytest.approx([0.4 / 300 * 1e4, -0.1 / 200 * 1e4])
 
 
+def test_what_rounding_leaves_is_neither_a_changed_rate_nor_a_position_that_does_not_match(
+    tmp_path: Path,
+) -> None:
+    rows = [fill(k, 60 - k, amount=0.1 * (k % 7 + 1), price=97 + k / 3) for k in range(40)]
+    for row in rows:
+        row["fee"] = row["amount"] * row["price"] * 5.5e-4
+    write(tmp_path / "a.csv", rows)
+    held = math.fsum(row["amount"] for row in rows)
+    at = (NOW - timedelta(minutes=15)).isoformat()
+    (tmp_path / "positions").mkdir()
+    place = tmp_path / "positions" / "p.csv"
+    place.write_text(f"timestamp,symbol,venue,amount\n{at},BTC/USDT:USDT,bybit,{held}\n")
+    stored: Stored = {}
+    read(build_collector(settings(tmp_path, position_paths=[str(place)]), {}), Position(), NOW, stored)
+    assert {value for (name, _), value in stored.items() if name.startswith("fee_bps")} == {5.5}
+    assert [value for (name, _), value in stored.items() if name.startswith("position_mismatch")] == [0.0]
+
+
 def test_positions_are_valued_at_marks_and_compared_with_what_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
