@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from collectors.gate import clean_text
-from collectors.http import Answer
+from collectors.http import Answer, AnswerTooLarge
 from collectors.secret import redact
 from domain.errors import SourceError
 
 T = TypeVar("T")
 _SHOWN = 60
 _READ = 10_000
+# What a list or an object costs in memory is many times its two characters.
+_MOST_PARTS = 5_000_000
 
 
 def as_text(answer: Answer, source: str) -> str:
@@ -28,6 +30,7 @@ def as_text(answer: Answer, source: str) -> str:
 def as_document(answer: Answer, source: str) -> object:
     """The body as JSON of any kind; raises SourceError where it is none."""
     text = as_text(answer, source)
+    check_parts(answer, source)
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -35,10 +38,25 @@ def as_document(answer: Answer, source: str) -> object:
         raise SourceError(source, f"the answer is not JSON; it starts with {shown!r}") from None
 
 
+def check_parts(answer: Answer, source: str) -> None:
+    """Refuse JSON of very many parts before it is parsed, which takes a multiple of its length in memory.
+
+    Raises:
+        AnswerTooLarge: a smaller question may have an answer that can be read.
+    """
+    parts = sum(answer.body.count(mark) for mark in (b"[", b"{", b","))
+    if parts > _MOST_PARTS:
+        raise AnswerTooLarge(source, f"the answer has more than {_MOST_PARTS} parts", permanent=True)
+
+
+def quoted(text: object, answer: Answer, longest: int) -> str:
+    """What a server said, to quote in an error without the secrets that it may have sent back."""
+    return clean_text(redact(str(text)[:_READ], answer.secrets), longest)
+
+
 def beginning(answer: Answer, longest: int = _SHOWN) -> str:
     """The beginning of a body to quote in an error, without the secrets that a server may have sent back."""
-    text = answer.body[:_READ].decode("utf-8", "replace")
-    return clean_text(redact(text, answer.secrets), longest)
+    return quoted(answer.body[:_READ].decode("utf-8", "replace"), answer, longest)
 
 
 def as_json(answer: Answer, source: str) -> Mapping[str, Any]:
@@ -53,6 +71,6 @@ def in_shape(source: str, what: str, read: Callable[[], T]) -> T:
     """Run a function over a parsed answer; what it stumbles over becomes a SourceError naming `what`."""
     try:
         return read()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         # Only the kind of the stumble: its message may quote the answer.
         raise SourceError(source, f"{what} has an unexpected shape ({type(error).__name__})") from None

@@ -125,5 +125,5 @@ def retry_after(headers: Mapping[str, str]) -> float:
         # Both times are on the source's clock, so that ours does not matter.
         until, now = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("date", ""))
         return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 60.0

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from collectors.collector import Collected, Position
+from collectors.csv_rows import csv_rows
 from collectors.gate import clean_text, read_micros, read_number
 from collectors.intake import Intake
 from collectors.settings import CsvSource
@@ -29,7 +30,7 @@ class CsvCollector:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
 
-    def collect(self, since: Position, now: datetime) -> Collected:  # noqa: ARG002 - files carry their times
+    def collect(self, since: Position, now: datetime) -> Collected:
         paths = matching_files(self._settings.paths)
         if not paths:
             raise SourceError(self.name, f"no file matches {', '.join(self._settings.paths)}")
@@ -43,8 +44,14 @@ class CsvCollector:
             read, unfinished = self._read(path, marks, budget, intake)
             budget -= read
             more = more or unfinished
+        if not more and not len(intake) and any("refused" in reason for reason in intake.left_out):
+            # The marks stay, so that all is read again once some of it makes sense.
+            raise SourceError(
+                self.name, f"nothing can be used: {'; '.join(intake.notes()[:2])}", permanent=True
+            )
         newest = intake.newest
-        reached = since.watermark if newest is None else from_microseconds(newest)
+        # A row of the future must not make the source look fresh when it falls silent.
+        reached = since.watermark if newest is None else min(from_microseconds(newest), now)
         kept = {str(path): marks[str(path)] for path in paths if str(path) in marks}
         return Collected(intake.batch(), (), Position(reached, {"files": kept}), intake.notes(), more)
 
@@ -82,11 +89,7 @@ class CsvCollector:
             self._take_long(header, time_column, rows, intake)
 
     def _rows(self, header: Sequence[str], lines: Iterator[str], intake: Intake) -> Iterator[list[str]]:
-        for row in csv.reader(lines, delimiter=self._settings.delimiter):
-            if len(row) == len(header):
-                yield row
-            elif row:
-                intake.skip("rows refused: another number of columns than the header")
+        return csv_rows(lines, self._settings.delimiter, len(header), intake.skip)
 
     def _take_wide(
         self, header: Sequence[str], time_column: int, rows: Iterator[list[str]], intake: Intake

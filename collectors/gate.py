@@ -18,6 +18,10 @@ from domain.timestamps import MAX_FUTURE, parse_rfc3339, to_microseconds
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 MICROSECONDS: Mapping[TimeUnit, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+EARLIEST = to_microseconds(datetime.min.replace(tzinfo=UTC))
+LATEST = to_microseconds(datetime.max.replace(tzinfo=UTC))
+# Whoever takes seconds for milliseconds lands in January 1970.
+OLDEST = to_microseconds(datetime(1971, 1, 1, tzinfo=UTC))
 _EXACT_INTEGER = 2**53
 _LONGEST_NUMBER = 64
 _NAIVE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2}))?(?:[.,](\d{1,9}))?)?", re.ASCII)
@@ -93,10 +97,13 @@ def read_micros(raw: object, zone: tzinfo | None = UTC, unit: TimeUnit = "s") ->
 
 
 def _scaled(count: float | Decimal, unit: TimeUnit) -> int:
-    number = float(count)
-    if not abs(number) < 1e19:
-        raise InvalidTimestamp("timestamp", "is not a time")
-    return round(number * MICROSECONDS[unit])
+    try:
+        micros = float(count) * MICROSECONDS[unit]
+    except OverflowError:
+        micros = math.inf
+    if not EARLIEST <= micros <= LATEST:
+        raise InvalidTimestamp("timestamp", "is outside the years 1 to 9999: what does the number count?")
+    return round(micros)
 
 
 def _read_text(text: str, zone: tzinfo | None) -> datetime:
@@ -136,16 +143,16 @@ def quarantine(
     Args:
         batch: what a collector read.
         now: samples over 10 minutes later are refused.
-        oldest: samples before this time are refused; None means 1970.
+        oldest: samples before this time are refused; None means 1971.
 
     Returns:
         The batch of the remaining rows, and the notes.
     """
-    low = 0 if oldest is None else max(0, to_microseconds(oldest))
+    low = OLDEST if oldest is None else max(OLDEST, to_microseconds(oldest))
     reasons = (
         ("not finite or too large", ~(np.abs(batch.values) < MAX_MAGNITUDE)),
         ("more than 10 minutes in the future", batch.timestamps > to_microseconds(now + MAX_FUTURE)),
-        ("too old", batch.timestamps < low),
+        ("too old; is the unit of time right?", batch.timestamps < low),
     )
     bad = np.zeros(len(batch), dtype=np.bool_)
     notes = []

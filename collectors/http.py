@@ -93,6 +93,7 @@ class HttpReader:
             password = secrets[settings.password_env] if settings.password_env else ""
             pair = base64.b64encode(f"{settings.username}:{password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
+            secrets["Authorization"] = pair
         guard = guard or PublicAddresses(settings.allow_private_addresses)
         return cls(settings, url, headers, guard, tuple(secrets.values()))
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from collectors.gate import read_number
+from collectors.gate import EARLIEST, LATEST, read_number
 from collectors.settings_base import SourceBase
 from domain.errors import InvalidInput
 from domain.series import FloatArray, IntArray, SampleBatch, Series, SeriesKey, SeriesKind, SourceName
@@ -80,6 +80,9 @@ class Intake:
         value = read_number(raw)
         if value is None:
             self.left_out["values are gaps (empty, NaN, infinite or no number)"] += 1
+            return
+        if not EARLIEST <= micros <= LATEST:
+            self.left_out["samples refused: their time is outside the years 1 to 9999"] += 1
             return
         self._index.append(row)
         self._timestamps.append(micros)

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from collectors.alert_lines import reports_failure
 from collectors.drain import Template, TemplateMiner
-from collectors.gate import clean_text
+from collectors.gate import OLDEST, clean_text
 from collectors.intake import Intake
 from collectors.line_secrets import without_secrets
-from collectors.log_counts import LineKind, LogCounts
+from collectors.log_counts import MAX_CELLS, LineKind, LogCounts
 from collectors.log_novelty import Novelties
 from collectors.loglines import LEVELS, Line, LineParser
 from collectors.settings_logs import LogCounting
@@ -98,8 +98,8 @@ class LogBook:
 
         Returns false where its time is unusable.
         """
-        if not 0 <= micros <= self.latest_allowed:
-            self.intake.skip("lines refused: their time is in the future or before 1970")
+        if not self._earliest_allowed <= micros <= self.latest_allowed:
+            self.intake.skip("lines refused: their time is in the future, or too long ago")
             return False
         message = without_secrets(line.message)
         template, is_new = self._miner.add(message)

@@ -24,6 +24,7 @@ from domain.errors import SourceError
 from domain.timestamps import to_microseconds
 
 _MOST_MARKS = 500
+_BEING_PACKED_S = 120.0
 
 
 class LogCollector:
@@ -46,6 +47,8 @@ class LogCollector:
         budget = max(10_000, self._settings.max_bytes // len(paths))
         for path in paths:
             self._read(path, budget, page)
+        if not page.after:
+            raise SourceError(self.name, f"no file can be read: {book.intake.notes()[0]}")
         # Another file may still bring lines of the cells behind the slowest one.
         latest = book.cell_of(to_microseconds(now))
         book.close(min([*page.reached, latest]) if page.more else latest)
@@ -84,7 +87,15 @@ class LogCollector:
             page.book.intake.skip(f"files rotated out of reach: {path.name}: some lines may be missing")
         elif old not in page.paths:
             known = replace(mark, size=-1, modified_ns=-1, inode=0)
-            rest = read_tail(old, known, budget * 4)
+            try:
+                rest = read_tail(old, known, budget * 4)
+            except OSError as error:
+                # While it is packed the next read tries again; what stays broken must not hold up the rest.
+                if old.stat().st_mtime > page.now.timestamp() - _BEING_PACKED_S:
+                    raise
+                reason = f"{old.name}: {error.strerror or error}: some lines may be missing"
+                page.book.intake.skip(f"files rotated out of reach: {reason}")
+                return
             self._take(old, Tail(rest.data, rest.mark), page)
             if rest.more:
                 page.book.intake.skip(

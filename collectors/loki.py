@@ -71,7 +71,7 @@ class LokiCollector:
         if self._settings.direction == "backward":
             lines, more = self._backward(start, end, book, deadline), False
         else:
-            lines, more = self._page(start, end, deadline)
+            lines, more = self._page(start, end, book, deadline)
         known = set(seen)
         fresh = [line for line in lines if line.key not in known]
         for line in fresh:
@@ -114,7 +114,7 @@ class LokiCollector:
         """All lines of the span, asked for from the newest on; what does not fit is missing and noted."""
         found: dict[str, LokiLine] = {}
         for _ in range(_MOST_PAGES_BACK):
-            lines, more = self._page(start, end, deadline)
+            lines, more = self._page(start, end, book, deadline)
             known = len(found)
             found |= {line.key: line for line in lines}
             if not more:
@@ -127,7 +127,7 @@ class LokiCollector:
             book.intake.skip("pages left out: more lines in one read than fit, the oldest are missing")
         return sorted(found.values(), key=lambda line: line.nanos)
 
-    def _page(self, start: int, end: int, deadline: float) -> tuple[list[LokiLine], bool]:
+    def _page(self, start: int, end: int, book: LogBook, deadline: float) -> tuple[list[LokiLine], bool]:
         if start >= end:
             return [], False
         limit = self._settings.page_lines
@@ -145,7 +145,13 @@ class LokiCollector:
             error_bodies=True,
         )
         lines = self._lines(answer)
-        return lines, len(lines) >= limit
+        # A line of another time must not carry the position away from what is still to be read.
+        kept = [line for line in lines if start <= line.nanos < end]
+        if not kept and len(lines) >= limit:
+            raise SourceError(self.name, "a whole page of lines is of another time than was asked for")
+        if len(kept) < len(lines):
+            book.intake.skip("answers with lines of another time than was asked for: they are left out")
+        return kept, len(lines) >= limit
 
     def _lines(self, answer: Answer) -> list[LokiLine]:
         if answer.status >= 400:

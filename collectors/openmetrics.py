@@ -1,5 +1,6 @@
 """A scrape of any exporter, in the Prometheus text format or in OpenMetrics."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -119,14 +120,17 @@ class OpenMetricsCollector:
     def _time_of(self, sample: Any, intake: Intake, now: datetime) -> int | None:
         if sample.timestamp is None or not self._settings.honor_timestamps:
             return to_microseconds(now)
-        micros = round(float(sample.timestamp) * 1e6)
+        micros = float(sample.timestamp) * 1e6
+        if not math.isfinite(micros):
+            intake.skip("samples refused: their time is no number")
+            return None
         if micros > to_microseconds(now + MAX_FUTURE):
             intake.skip("samples refused: more than 10 minutes in the future")
             return None
         if micros < to_microseconds(now - timedelta(seconds=self._settings.max_age_seconds)):
             intake.skip("samples refused: older than max_age_seconds")
             return None
-        return micros
+        return round(micros)
 
 
 def _matcher(globs: tuple[str, ...]) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from collectors.answers import as_json, in_shape
+from collectors.answers import as_json, in_shape, quoted
 from collectors.collector import Collected, Position
 from collectors.gate import clean_text
 from collectors.http import AnswerTooLarge, HttpReader
@@ -95,7 +95,7 @@ class PrometheusCollector:
         )
         document = as_json(answer, self.name)
         if document.get("status") != "success":
-            why = clean_text(str(document.get("error", "no reason given")), 200)
+            why = quoted(document.get("error", "no reason given"), answer, 200)
             shown = clean_text(query.query, 80)
             raise SourceError(self.name, f"the query {shown!r} was refused: {why}", permanent=True)
         in_shape(self.name, "the answer", lambda: _take(document, query, step, intake))
@@ -120,6 +120,8 @@ def _take(document: Mapping[str, Any], query: PrometheusQuery, step: int, intake
             step_s=step,
         )
         for seconds, value in one.get("values", ()):
+            if not isinstance(seconds, int | float):
+                raise TypeError("is no time")
             intake.add(row, round(seconds * _MICROS), value)
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from collectors.breaker import Breaker
 from collectors.collector import NO_SAMPLES, Collector, Position
+from collectors.gate import clean_text
 from collectors.settings_base import SourceBase
 from collectors.worker import Read, Worker
 from domain.cycle import SourceHealth, SourceState, SourceStatus
@@ -21,6 +22,7 @@ from domain.series import SampleBatch
 FAILED_AFTER = 2
 ABANDONED_AFTER = 20
 MAX_ABANDONED = 3
+MOST_NOTES, LONGEST_NOTE = 5, 300
 # A collector that notices its deadline by itself gets to say why.
 GRACE_S = 0.3
 
@@ -69,6 +71,7 @@ class _Source:
     behind: bool = False
     samples: int = 0
     events: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class SourceRunner:
@@ -184,6 +187,7 @@ class SourceRunner:
                 source.breaker = source.breaker.failed(now, self._rng.random(), read.error.retry_after)
             self._save(source)
         source.behind = read.more
+        source.notes = tuple(clean_text(note, LONGEST_NOTE) for note in read.notes[:MOST_NOTES])
         source.samples += len(read.samples)
         source.events += len(read.events)
 
@@ -235,6 +239,7 @@ class SourceRunner:
             samples=source.samples,
             events=source.events,
             feeds=tuple(sorted({source.settings.source, *source.settings.sources.values()})),
+            notes=source.notes,
         )
 
     def _next_try(self, source: _Source, now: datetime) -> datetime | None:

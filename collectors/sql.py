@@ -109,7 +109,8 @@ class SqlCollector:
                 events.append(self._event(row, micros, found.columns))
             else:
                 self._samples(row, micros, found.columns, intake)
-        reached = self._reached(times, start) if found.cut else until
+        # A row of the future must not move the watermark past what is yet to come.
+        reached = min(self._reached(times, start), until) if found.cut else until
         self._clock.note(intake, self.name, now)
         return Collected(intake.batch(), tuple(events), Position(reached), intake.notes(), more=found.cut)
 

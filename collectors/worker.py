@@ -125,7 +125,9 @@ class Worker:
         try:
             return self.collector.collect(since, now)
         except SourceError as error:
-            return error
+            # Its trace holds all that was read, which may be a lot, until somebody tidies up.
+            error.__context__ = None
+            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - the worker's edge: a broken collector is a failed source
             return self._broken(error)
 

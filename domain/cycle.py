@@ -58,6 +58,7 @@ class SourceHealth(BaseModel):
     samples: int = 0
     events: int = 0
     feeds: tuple[str, ...] = Field(default=(), description="The kinds of data that come from it.")
+    notes: tuple[str, ...] = Field(default=(), description="What the latest read left out, and why.")
 
 
 class SourceState(BaseModel):

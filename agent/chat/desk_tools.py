@@ -145,7 +145,10 @@ class Tools(SeriesTools):
 
     def data_sources(self) -> results.SourceList:
         """The health of each source of data."""
-        return results.SourceList(items=tuple(self._data.sources()))
+        # Notes quote what others wrote, and nobody asks for them.
+        return results.SourceList(
+            items=tuple(one.model_copy(update={"notes": ()}) for one in self._data.sources())
+        )
 
     def list_rules(self) -> results.RuleList:
         """What is detected on which series."""

@@ -159,7 +159,7 @@ def _source(one: SourceHealth, now: datetime, planned: datetime | None) -> Sourc
         last=f"{fmt.age(one.last_success_at, now)} ago" if one.last_success_at else "never",
         lag=fmt.MISSING if one.lag_seconds is None else f"{one.lag_seconds:,.0f} s",
         rows=one.samples + one.events,
-        error=one.last_error or "",
+        error=one.last_error or "; ".join(one.notes),
         next_try=fmt.clock(one.next_try_at or planned, now),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from collectors.csv_rows import csv_rows
 from collectors.fills.records import Row, Unusable
 from collectors.gate import clean_text
 from collectors.tail import Mark, first_line, matching_files, read_tail, split_lines
@@ -149,11 +150,8 @@ class Drops(Generic[R]):
 
     def _table(self, header: list[str], lines: Iterator[str], skip: Skip) -> Iterator[Row]:
         names = [name.strip() for name in header]
-        for cells in csv.reader(lines, delimiter=self._delimiter):
-            if len(cells) == len(names):
-                yield dict(zip(names, cells, strict=True))
-            elif cells:
-                skip("rows refused: another number of columns than the header")
+        for cells in csv_rows(lines, self._delimiter, len(names), skip):
+            yield dict(zip(names, cells, strict=True))
 
     def _read_parquet(self, path: Path, file: _File[R], skip: Skip) -> int:
         stat = path.stat()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from collectors.exchange.contract import DOLLARS
 from collectors.fills.settings import FillsSource
-from collectors.gate import TimeUnit, clean_text, read_micros, read_number
+from collectors.gate import OLDEST, TimeUnit, clean_text, read_micros, read_number
 from domain.errors import InvalidTimestamp
 
 _BUYS = frozenset({"buy", "b", "bid", "long", "1"})
@@ -193,9 +193,12 @@ class RowReader:
 
     def _time(self, row: Row, field: str) -> int:
         try:
-            return read_micros(self._raw(row, field), self.zone, self.unit)
+            found = read_micros(self._raw(row, field), self.zone, self.unit)
         except InvalidTimestamp:
             raise Unusable(f"rows refused: {field} is not a time") from None
+        if found < OLDEST:
+            raise Unusable(f"rows refused: {field} is in 1970 or before; is time_unit right?")
+        return found
 
     def _number(self, row: Row, field: str, default: float) -> float:
         if not self._given(row, field):

@@ -113,9 +113,8 @@ def test_a_file_of_another_shape_is_named(
     tmp_path: Path, content: str, more: dict[str, Any], part: str
 ) -> None:
     (tmp_path / "a.csv").write_text(content)
-    page = collect(tmp_path, **more)
-    assert len(page.samples) == 0
-    assert part in page.notes[0]
+    with pytest.raises(SourceError, match=f"1 files refused: a.csv: .*{part}"):
+        collect(tmp_path, **more)
 
 
 def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:

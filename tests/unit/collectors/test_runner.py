@@ -1,8 +1,10 @@
 """The runner: sources fail alone, come back by themselves, and lose nothing meanwhile."""
 
+import gc
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -296,3 +298,27 @@ def test_events_are_handed_on() -> None:
     result = only(runner_of(source).run(NOW))
     assert result.events == (event,)
     assert result.health.events == 1
+
+
+def test_what_a_failed_read_held_is_let_go_at_once() -> None:
+    class Large:
+        """Stands for a document of hundreds of megabytes."""
+
+    held: list[weakref.ref[Large]] = []
+
+    def broken(since: Position, now: datetime) -> Collected:
+        document = Large()
+        held.append(weakref.ref(document))
+        try:
+            int("no number")
+        except ValueError:
+            raise SourceError("one", "an unexpected shape") from None
+        return page(now)
+
+    runner = runner_of(ScriptedSource(broken))
+    gc.disable()
+    try:
+        assert only(runner.run(NOW)).health.last_error == "an unexpected shape"
+        assert [one() for one in held] == [None]
+    finally:
+        gc.enable()
