@@ -1,5 +1,7 @@
 """Rules by name."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete, select
 
 from db.database import Database
@@ -9,6 +11,7 @@ from domain.errors import Conflict, NotFound
 from domain.rule import Rule
 
 _RULE = table_of(detection.RuleRow)
+_OFFERED = table_of(detection.BuiltInRuleRow)
 
 
 class RuleStore:
@@ -35,6 +38,19 @@ class RuleStore:
             if not insert_new(connection, _RULE, {"name": rule.name, "body": rule}):
                 raise Conflict(f"there is already a rule named {rule.name!r}")
         return rule
+
+    def offer(self, built_in: Sequence[Rule]) -> list[str]:
+        """Store the built-in rules that this database was never given; names of those that are new.
+
+        What somebody changed stays as it is, what somebody deleted stays away.
+        """
+        with self._database.write() as connection:
+            return [
+                rule.name
+                for rule in built_in
+                if insert_new(connection, _OFFERED, {"name": rule.name})
+                and insert_new(connection, _RULE, {"name": rule.name, "body": rule})
+            ]
 
     def put(self, rule: Rule) -> Rule:
         """Store a rule, replacing the one of the same name."""

@@ -66,11 +66,10 @@ class Rules:
         self._engine: DetectionEngine | None = None
 
     def seed(self) -> None:
-        """Store the built-in rules at the first start, and the configured ones at every start."""
+        """Store built-in rules that are new to the database, and the configured ones at every start."""
+        self._stores.rules.offer((*default_rules(), SOURCE_DOWN))
         known = {rule.name: rule for rule in self._stores.rules.all()}
-        built_in = (*default_rules(), SOURCE_DOWN) if not known else ()
-        wanted = (*built_in, *rules_of_derived(self._settings.derived), *self._settings.rules)
-        for rule in wanted:
+        for rule in (*rules_of_derived(self._settings.derived), *self._settings.rules):
             if known.get(rule.name) != rule:
                 self._stores.rules.put(rule)
 

@@ -16,6 +16,12 @@ class RuleRow(Row, table=True):
     body: dict[str, Any] = Field(sa_type=Document)
 
 
+class BuiltInRuleRow(Row, table=True):
+    __tablename__ = "built_in_rule"
+
+    name: str = Field(primary_key=True, sa_type=Words)
+
+
 class IncidentRow(Row, table=True):
     __tablename__ = "incident"
     __table_args__ = (

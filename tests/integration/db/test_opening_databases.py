@@ -104,6 +104,15 @@ def test_migrations_go_down_and_up_again(database: Database) -> None:
     assert RuleStore(database).all() == []
 
 
+def test_an_upgrade_brings_back_no_built_in_rule_that_was_deleted_before(database: Database) -> None:
+    store = RuleStore(database)
+    migrate.downgrade(database.engine, database.path, "0005")
+    store.add(RULE)
+    database.upgrade()
+    cpu, newer = Rule(name="cpu", metric="*cpu*"), Rule(name="newer", metric="x")
+    assert store.offer([cpu, newer]) == ["newer"]
+
+
 def test_an_upgrade_keeps_the_data_and_may_run_in_several_replicas_at_once(
     database: Database,
 ) -> None:

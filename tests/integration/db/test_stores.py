@@ -86,6 +86,18 @@ def test_rules_are_kept_by_name(database: Database) -> None:
             missing("a")
 
 
+def test_built_in_rules_are_offered_once_whatever_became_of_them(database: Database) -> None:
+    store = RuleStore(database)
+    mine = Rule(name="orders", metric="orders", enabled=False)
+    store.add(mine)
+    first = [Rule(name=name, metric=name) for name in ("cpu", "memory", "orders")]
+    assert store.offer(first) == ["cpu", "memory"]
+    store.delete("memory")
+    assert store.offer([*first, Rule(name="disk", metric="disk")]) == ["disk"]
+    assert [one.name for one in store.all()] == ["cpu", "disk", "orders"]
+    assert store.get("orders") == mine
+
+
 def test_a_run_is_replayed_from_any_event_on(database: Database) -> None:
     store = RunStore(database)
     run = store.start("diagnosis", "D-1", NOW)
