@@ -19,7 +19,7 @@ from collectors.settings import (
 )
 from collectors.settings_base import HttpSource
 from collectors.settings_desk import DeskSource
-from collectors.settings_logs import JournalSource, LogSource, LokiSource
+from collectors.settings_logs import JournalSource, LogCounting, LogSource, LokiSource
 from collectors.settings_news import CalendarSource, NewsSource
 from domain.errors import SourceError
 
@@ -138,8 +138,10 @@ def check_source(
         pages = _few_pages(build_collector(settings, environ), settings, Position(now - recent), now)
         answer = _brought(pages)
         if not any(len(page.samples) or page.events for page in pages):
-            # Days, rare rows, a closed market: what the first read of the service would bring.
-            first = _few_pages(build_collector(settings, environ), settings, Position(), now)
+            # Days, rare rows, a closed market: what the first read of the service would bring. Lines count
+            # only when their cell is over, so that they are read as if it were.
+            later = timedelta(seconds=settings.step if isinstance(settings, LogCounting) else 0)
+            first = _few_pages(build_collector(settings, environ), settings, Position(), now + later)
             answer = (
                 f"nothing of the last {recent.total_seconds() / 60:g} min; a first read: {_brought(first)}"
             )

@@ -9,6 +9,7 @@ import pytest
 
 from collectors.build import check_source
 from collectors.settings import SqlSource
+from collectors.settings_logs import LogSource
 
 NOW = datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
 
@@ -40,3 +41,11 @@ def test_a_source_that_is_rarely_written_is_told_from_one_that_brings_nothing(
         "values": {"value": "pnl"},
     }
     assert check_source(SqlSource.model_validate(values), {}, NOW).answer == answer
+
+
+def test_lines_of_a_cell_that_is_not_over_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "desk.log"
+    path.write_text(f"{NOW - timedelta(minutes=1):%Y-%m-%d %H:%M:%S} INFO order 1 filled\n")
+    values = {"kind": "logs", "name": "desk", "paths": [str(path)], "step_seconds": 300}
+    answer = check_source(LogSource.model_validate(values), {}, NOW).answer
+    assert answer.startswith("nothing of the last 15 min; a first read: 5 samples of 5 series"), answer
