@@ -70,7 +70,7 @@ class GatewayExporter:
     def past(
         self, start: int, end: int, instance: str, *, step: int = 15, slow_from: int | None = None
     ) -> str:
-        """What scrapes every `step` seconds would have seen, in OpenMetrics with times."""
+        """What scrapes every `step` seconds up to now would have seen, in OpenMetrics with times."""
         labels = f',instance="{instance}",job="desk"'
         found: dict[str, list[str]] = {family: [] for family in FAMILIES}
         for at in range(start, end + 1, step):
@@ -79,6 +79,7 @@ class GatewayExporter:
             self.advance(step)
             for family in FAMILIES:
                 found[family] += self.lines(family, labels, at)
+        self._last = time.monotonic()
         kinds = {"order_ack_seconds": "histogram", "feed_messages": "counter"}
         return (
             "".join(
