@@ -60,6 +60,7 @@ class Runbook(_Frozen):
     signature: tuple[Sign, ...] = Field(min_length=1)
     order: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    new_errors: bool = False
     events: tuple[str, ...] = ()
     event_words: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -80,7 +81,7 @@ class Runbook(_Frozen):
 
     @model_validator(mode="after")
     def _defined(self) -> Self:
-        if not any(sign.weight >= 2 for sign in self.signature) and not self.logs:
+        if not any(sign.weight >= 2 for sign in self.signature) and not (self.logs or self.new_errors):
             raise ValueError("needs a sign of weight 2 or more, or a log pattern")
         return self
 

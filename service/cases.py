@@ -1,6 +1,7 @@
 """From stored data to a case: what the evidence engine may look at for one investigation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,8 +23,9 @@ from domain.timestamps import to_microseconds
 from domain.topology import Edge, Strategy, Topology
 
 TEMPLATE_METRIC = "log_template_lines"
+NOVELTY = "log_novelty"
 # What templates add up to or are told by: no evidence of their own beside them.
-LOG_METRICS = frozenset({"log_lines", "log_error_ratio", "log_novelty"})
+LOG_METRICS = frozenset({"log_lines", "log_error_ratio", NOVELTY})
 EVENTS_BEFORE = timedelta(hours=6)
 MAX_EVENTS = 500
 
@@ -101,6 +103,7 @@ class CaseBuilder:
         ]
         measured = window.select(metrics)
         targets = targets_of(request.affected_metrics, measured)
+        events = self._events.between(request.start_time - EVENTS_BEFORE, request.end_time, limit=MAX_EVENTS)
         end, is_now = _reached(request.end_time, self._clock(), measured)
         return Case(
             targets=targets,
@@ -111,10 +114,8 @@ class CaseBuilder:
             # What belongs to an incident was seen to have begun with it.
             began_by=request.start_time if request.incident_id else None,
             topology=self.topology(measured.series),
-            logs=[_log_counts(window, row) for row in templates],
-            events=self._events.between(
-                request.start_time - EVENTS_BEFORE, request.end_time, limit=MAX_EVENTS
-            ),
+            logs=_logs(window, templates, request.affected_metrics, events),
+            events=events,
             past=self._past(),
             now=self._clock(),
             late=self._late(measured) if is_now else {},
@@ -155,6 +156,24 @@ def _shared_component(targets: Sequence[str]) -> str | None:
     """Where several components lose money, the desk that they all belong to is to be explained."""
     components = {component_of(SeriesKey.parse(name)) for name in targets}
     return "desk" if len(components) > 1 else None
+
+
+def _logs(
+    window: Window, rows: Sequence[int], affected: Sequence[str], events: Sequence[Event]
+) -> list[LogCounts]:
+    """The templates, with what detection told of them and the last line of each that was kept as an event."""
+    told = {_template(dict(key.labels)) for key in map(SeriesKey.parse, affected) if key.metric == NOVELTY}
+    quoted = {_template(one.labels): one.text for one in events if one.source == "system_logs"}
+    found = (_log_counts(window, row) for row in rows)
+    names = (_template(dict(window.series[row].key.labels)) for row in rows)
+    return [
+        replace(one, told=name in told, quoted=quoted.get(name, ""))
+        for one, name in zip(found, names, strict=True)
+    ]
+
+
+def _template(labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(labels.get(name, "") for name in ("component", "level", "template"))
 
 
 def _log_counts(window: Window, row: int) -> LogCounts:

@@ -1,5 +1,6 @@
 """Where investigations look: the window in memory, or storage where it does not reach back."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from api.stores import Stores
@@ -8,6 +9,7 @@ from domain.series import Window
 from service.cases import CaseBuilder
 from service.clock import Clock
 from service.confirmed import confirmed
+from service.punctuality import with_rest
 from service.settings import Settings
 from service.windows import Windows
 
@@ -28,6 +30,12 @@ def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clo
             return held.between(held.start, max(end, held.start))
         return stores.samples.window(step_s, request.start_time - REFERENCE, end)
 
+    def late(window: Window) -> Mapping[str, int]:
+        silent = {
+            name for one in stores.anomalies.open() if one.method == "stale" for name in one.affected_metrics
+        }
+        return with_rest(windows.punctuality.late(window), window, silent)
+
     return CaseBuilder(
         window_for=window_for,
         events=stores.events,
@@ -36,5 +44,5 @@ def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clo
         edges=settings.edges,
         settings=settings.evidence,
         clock=clock,
-        late=windows.punctuality.late,
+        late=late,
     )

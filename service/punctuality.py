@@ -1,6 +1,6 @@
 """How late each series usually is, by name, for whoever looks at the newest cells of a window."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +8,27 @@ import numpy as np
 from detectors.lateness import REACH, Lateness
 from domain.series import Window
 from domain.timestamps import to_microseconds
+
+# Silence is told in the second cycle that misses something; after one more it is none.
+TOLD_AFTER = 3
+
+
+def with_rest(late: Mapping[str, int], window: Window, silent: Collection[str]) -> Mapping[str, int]:
+    """How many of the newest cells are no silence, where a market that is closed is none either.
+
+    Args:
+        late: cells at the end of a window that are usually missing, by name of the series.
+        window: the window.
+        silent: series whose silence detection told of. What is missing for longer without a word of it is not
+            due: detection knows the nights and the days off of a series, a window of a day does not.
+    """
+    found = dict(late)
+    for name, row in window.positions.items():
+        told = np.flatnonzero(np.isfinite(window.values[row]))
+        missing = window.n_steps - 1 - int(told[-1]) if len(told) else 0
+        if name not in silent and missing >= found.get(name, 0) + TOLD_AFTER:
+            found[name] = missing
+    return found
 
 
 @dataclass(slots=True)

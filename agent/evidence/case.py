@@ -20,6 +20,8 @@ class LogCounts:
         template: the constant part of the line; untrusted text.
         timestamps: shape (n,), microseconds since 1970, of the counting intervals.
         counts: shape (n,), lines per interval; intervals without lines may be left out.
+        told: detection told of it as new or bursting: it is asked about, and not picked out of many.
+        quoted: such a line as it was written, where one was kept; untrusted text.
     """
 
     component: str
@@ -27,6 +29,8 @@ class LogCounts:
     template: str
     timestamps: IntArray
     counts: IntArray
+    told: bool = False
+    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ MAX_SLICES = 6
 HARDLY_ANY = 0.5
 # Gain in log likelihood below which some column of a quiet hour looks as much like a change.
 CLEAR_GAIN = 6.0
+NOVELTY = "log_novelty"
 FAMILIES = {"pnl": "PnL", "log": "log volume", "other": "other"}
 TOLD_LABELS = frozenset({"venue", "symbol", "level", "host"})
 
@@ -47,6 +48,9 @@ def note_onset(book: Notebook, measured: Measured) -> str:
     what = _targetin_words(measured)
     if not measured.estimated:
         text = f"The incident began at {clock(at)} UTC (given)."
+    elif onset.gain < CLEAR_GAIN and name.startswith(NOVELTY):
+        # Such a series is 0 but where a line is new: there is no level that it could leave.
+        text = f"{what} were told of as new or bursting at {clock(at)} UTC."
     elif onset.gain < CLEAR_GAIN:
         text = f"{what} shows no clear change; the window is judged from {clock(at)} UTC on."
     elif low == high:
@@ -220,7 +224,7 @@ def note_log(book: Notebook, finding: LogFinding) -> str:
         "log_template",
         text,
         component=finding.component,
-        quoted=finding.template[:MAX_QUOTED],
+        quoted=(finding.quoted or finding.template)[:MAX_QUOTED],
         value=finding.observed,
         baseline=finding.expected,
         unit="lines",

@@ -122,6 +122,7 @@ def _log_findings(
             is_new=one.is_new,
             is_error=one.is_error,
             logger=one.logger,
+            quoted=one.quoted,
         )
         for one in told[:MAX_LOGS]
     ]

@@ -45,6 +45,7 @@ class TemplateShift:
     is_new: bool
     is_error: bool
     logger: str = ""
+    quoted: str = ""
 
 
 def template_shifts(
@@ -60,7 +61,7 @@ def template_shifts(
     g = np.array([_signed_g(row, more, fewer) for row, (more, fewer) in zip(rows, pairs, strict=True)])
     g /= np.array(bursts)
     p = _p_values(g)
-    q = false_discovery_rate(p)
+    q = _corrected(p, [isinstance(one, LogCounts) and one.told for one in logs])
     return [
         TemplateShift(
             component=row.component,
@@ -75,9 +76,18 @@ def template_shifts(
             is_new=row.count_reference == 0 and row.count_window > 0,
             is_error=is_error(row.level, row.template),
             logger=row.component,
+            quoted=one.quoted if isinstance(one, LogCounts) else "",
         )
-        for i, row in enumerate(rows)
+        for i, (row, one) in enumerate(zip(rows, logs, strict=True))
     ]
+
+
+def _corrected(p: FloatArray, told: Sequence[bool]) -> FloatArray:
+    """Corrected for the number of templates that were searched; one that was told of was not found so."""
+    asked = np.array(told, dtype=np.bool_)
+    q = p.copy()
+    q[~asked] = false_discovery_rate(p[~asked])
+    return q
 
 
 def _summary(

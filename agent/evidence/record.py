@@ -80,6 +80,7 @@ class LogFinding(BaseModel):
     is_new: bool
     is_error: bool
     logger: str = ""
+    quoted: str = ""
     evidence_id: str | None = None
 
 

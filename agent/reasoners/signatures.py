@@ -164,7 +164,8 @@ def _logs(runbook: Runbook, around: Surroundings) -> tuple[float, str | None]:
     """Lines that speak of the cause, on the component or downstream of it."""
     near = {around.component, *(one.component for one in around.downstream)}
     for line in around.ledger.logs:
-        if line.component in near and line.g > 0 and runbook.said_by(line.template):
+        spoken = runbook.said_by(line.template) or (runbook.new_errors and line.is_new and line.is_error)
+        if line.component in near and line.g > 0 and spoken:
             full = LOG_WEIGHT if line.component == around.component else 0.5 * LOG_WEIGHT
             return full * min(1.0, float(np.log1p(line.g)) / 4), line.evidence_id
     return 0.0, None

@@ -9,7 +9,7 @@ from agent.evidence.settings import EvidenceSettings
 from domain.diagnosis import DiagnosisRequest
 from domain.event import Event
 from domain.series import Series, SeriesKey, Window
-from service.cases import CaseBuilder, judged
+from service.cases import CaseBuilder, Events, judged
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 VOLUME = Series(1, SeriesKey.of("log_lines", {"component": "service:risk", "level": "ERROR"}))
@@ -25,11 +25,11 @@ class NoEvents:
         return []
 
 
-def case(*series: Series, about: str) -> Case:
+def case(*series: Series, about: str, events: Events | None = None) -> Case:
     window = Window(series, 300, START, np.ones((len(series), 24)))
     builder = CaseBuilder(
         window_for=lambda _: window,
-        events=NoEvents(),
+        events=events or NoEvents(),
         past=list,
         strategies=[],
         edges=[],
@@ -55,3 +55,19 @@ def test_the_volume_of_a_log_stays_where_there_are_no_templates_or_it_is_asked_a
 def test_detection_watches_the_volume_and_leaves_single_templates_to_the_evidence() -> None:
     window = Window((VOLUME, LINE, LATENCY), 300, START, np.ones((3, 4)))
     assert judged(window).series == (VOLUME, LATENCY)
+
+
+class OneLine:
+    """The line that a new template was told by."""
+
+    def between(self, start: datetime, end: datetime, *, limit: int) -> list[Event]:
+        labels = {"kind": "log", "component": "service:risk", "level": "ERROR", "template": "no <*>"}
+        return [Event(timestamp=start, source="system_logs", text="no margin for BTC", labels=labels)]
+
+
+def test_a_template_that_is_affected_is_told_and_quoted_as_it_was_written() -> None:
+    novelty = Series(4, SeriesKey.of("log_novelty", dict(LINE.key.labels)))
+    built = case(LINE, LATENCY, novelty, about=novelty.name, events=OneLine())
+    assert [(one.told, one.quoted) for one in built.logs] == [(True, "no margin for BTC")]
+    built = case(LINE, LATENCY, novelty, about=LATENCY.name, events=OneLine())
+    assert [(one.told, one.quoted) for one in built.logs] == [(False, "no margin for BTC")]
