@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from agent.evidence.case import Case
+from agent.evidence.case import Case, LogCounts
 from agent.evidence.settings import EvidenceSettings
 from domain.diagnosis import DiagnosisRequest
 from domain.event import Event
@@ -68,6 +68,10 @@ class OneLine:
 def test_a_template_that_is_affected_is_told_and_quoted_as_it_was_written() -> None:
     novelty = Series(4, SeriesKey.of("log_novelty", dict(LINE.key.labels)))
     built = case(LINE, LATENCY, novelty, about=novelty.name, events=OneLine())
-    assert [(one.told, one.quoted) for one in built.logs] == [(True, "no margin for BTC")]
+    assert [(one.told, one.quoted) for one in built.logs if isinstance(one, LogCounts)] == [
+        (True, "no margin for BTC")
+    ]
     built = case(LINE, LATENCY, novelty, about=LATENCY.name, events=OneLine())
-    assert [(one.told, one.quoted) for one in built.logs] == [(False, "no margin for BTC")]
+    assert [(one.told, one.quoted) for one in built.logs if isinstance(one, LogCounts)] == [
+        (False, "no margin for BTC")
+    ]
