@@ -11,6 +11,7 @@ from collectors.collector import NO_SAMPLES, Collected, Position
 from collectors.gate import clean_text
 from collectors.http import HttpReader
 from collectors.known_names import KnownNames
+from collectors.recurrence import Workload
 from collectors.settings_news import CalendarSource
 from domain.errors import ConfigurationError, SourceError
 from domain.event import Event
@@ -23,14 +24,9 @@ _LATE = timedelta(days=1)
 _MOST_COMPONENTS = 5_000
 _MOST_TOLD = 5_000
 _MOST_TEXT = 1_500
-_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})
-_MOST_TIMES = 24
-# What makes a rule dense when it names many values.
-_FINE_PARTS = ("BYSECOND", "BYMINUTE", "BYHOUR")
-# What can make a rule of days or hours fit nowhere, as the 30th of February: it is looked for until 9999.
-_DAYS_OR_HOURS = frozenset({"HOURLY", "DAILY", "WEEKLY"})
-_MONTHS = frozenset(str(month) for month in range(1, 13))
-_SELDOM_PARTS = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
+# Parsing takes about a tenth of a millisecond per line.
+_MOST_LINES = 100_000
+_MOST_CHARACTERS = 10_000_000
 
 
 class CalendarCollector:
@@ -89,8 +85,8 @@ class CalendarCollector:
         if not text.lstrip().startswith("BEGIN:VCALENDAR"):
             shown = beginning(answer)
             raise SourceError(self.name, f"the answer is no calendar; it starts with {shown!r}")
-        calendar, left_out = self._parsed(text)
         until = now + timedelta(days=self._settings.ahead_days)
+        calendar, left_out = self._parsed(text, until)
         rows = sorted(self._occurrences(calendar, now - _LATE, until))
         notes = [f"{left_out} events refused: they recur too often or are malformed"] if left_out else []
         ahead = [row for row in rows if row[0] > to_microseconds(now)]
@@ -100,17 +96,22 @@ class CalendarCollector:
             )
         return rows, tuple(notes)
 
-    def _parsed(self, text: str) -> tuple["Calendar", int]:
+    def _parsed(self, text: str, until: datetime) -> tuple["Calendar", int]:
         from icalendar import Calendar  # noqa: PLC0415
 
         # Counted before it is parsed, which takes its time and memory.
-        if text.upper().count("BEGIN:VEVENT") > _MOST_COMPONENTS:
+        if text.upper().count("BEGIN:") > 2 * _MOST_COMPONENTS:
             raise SourceError(self.name, f"the calendar holds more than {_MOST_COMPONENTS} events")
+        if text.count("\n") > _MOST_LINES or len(text) > _MOST_CHARACTERS:
+            raise SourceError(
+                self.name, f"the calendar is longer than {_MOST_LINES} lines, or than can be meant"
+            )
         try:
             calendar = Calendar.from_ical(text)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SourceError(self.name, f"the calendar is malformed ({type(error).__name__})") from None
-        kept = [one for one in calendar.subcomponents if one.name != "VEVENT" or _is_bounded(one)]
+        work = Workload(until)
+        kept = [one for one in calendar.subcomponents if one.name != "VEVENT" or work.takes(one)]
         left_out = len(calendar.subcomponents) - len(kept)
         calendar.subcomponents = kept
         return calendar, left_out
@@ -163,28 +164,6 @@ class CalendarCollector:
             labels={**labels, **self._settings.labels},
             dedupe_key=f"calendar|{self.name}|{key}",
         )
-
-
-def _is_bounded(event: Any) -> bool:
-    """Whether the times of an event can be worked out with little work."""
-    rules = event.get("RRULE", [])
-    known = rules if isinstance(rules, list) else [rules]
-    return "DTSTART" in event and all(isinstance(one, Mapping) and _is_bounded_rule(one) for one in known)
-
-
-def _is_bounded_rule(rule: Mapping[str, Any]) -> bool:
-    """Whether a recurrence has few enough occurrences a day, goes forward, and fits somewhere soon."""
-    frequencies = {str(one).upper() for one in rule.get("FREQ", [])}
-    if frequencies & _TOO_OFTEN or any(int(step) < 1 for step in rule.get("INTERVAL", [])):
-        return False
-    if frequencies & _DAYS_OR_HOURS and any(rule.get(part) for part in _SELDOM_PARTS):
-        return False
-    if any(str(month) not in _MONTHS for month in rule.get("BYMONTH", [])):
-        return False
-    times = 1
-    for part in _FINE_PARTS:
-        times *= max(len(rule.get(part, [])), 1)
-    return times <= _MOST_TIMES
 
 
 def _text(event: Any) -> str:

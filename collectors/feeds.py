@@ -30,6 +30,8 @@ _FIELDS: Mapping[str, str] = {
     "category": "tags",
 }
 _MAX_DEPTH = 50
+_MAX_ELEMENTS = 300_000
+MOST_ITEMS = 20_000
 _MAX_FIELD = 20_000
 _MAX_TITLE = 500
 _MAX_SUMMARY = 1_500
@@ -73,6 +75,8 @@ class _Reader:
         self.elements += 1
         if self.depth > _MAX_DEPTH:
             raise UnreadableFeed("is nested too deeply")
+        if self.elements > _MAX_ELEMENTS:
+            raise UnreadableFeed(f"has more than {_MAX_ELEMENTS} elements")
         local = name.rpartition(":")[2]
         if self._item is None:
             if local in _ITEMS:
@@ -126,6 +130,8 @@ def parse_xml(body: bytes) -> list[FeedItem]:
     except (LookupError, ValueError) as error:
         reason = error if isinstance(error, UnreadableFeed) else f"is not well-formed XML: {str(error)[:100]}"
         raise UnreadableFeed(str(reason)) from None
+    if len(reader.items) > MOST_ITEMS:
+        raise UnreadableFeed(f"holds more than {MOST_ITEMS} items")
     return [_item(found) for found in reader.items]
 
 
@@ -152,6 +158,8 @@ def parse_json_feed(document: Mapping[str, Any]) -> list[FeedItem]:
     items = document["items"]
     if not isinstance(items, list):
         raise TypeError("items")
+    if len(items) > MOST_ITEMS:
+        raise UnreadableFeed("items")
     return [
         FeedItem(
             id=str(item.get("id") or item.get("url") or item.get("title") or "")[:_MAX_FIELD],

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from collectors.answers import as_json, as_text, in_shape
+from collectors.answers import as_json, as_text, check_parts, in_shape
 from collectors.collector import NO_SAMPLES, Collected, Position
 from collectors.feeds import FeedItem, UnreadableFeed, parse_json_feed, parse_xml
 from collectors.http import Answer, HttpReader
@@ -72,6 +72,7 @@ class NewsCollector:
             return in_shape(self.name, "the status page", lambda: parse_statuspage(document))
         if self._settings.format == "json":
             text, fields = as_text(answer, self.name), self._settings.fields
+            check_parts(answer, self.name)
             return in_shape(self.name, "the answer", lambda: parse_listed(text, fields))
         return self._parse_feed(answer)
 

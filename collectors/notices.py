@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from collectors.feeds import FeedItem, plain, read_time
+from collectors.feeds import MOST_ITEMS, FeedItem, UnreadableFeed, plain, read_time
 from collectors.gate import read_micros
 from collectors.settings_news import NewsFields
 from domain.errors import InvalidTimestamp
@@ -57,6 +57,8 @@ def parse_listed(text: str, fields: NewsFields) -> list[FeedItem]:
     items = jmespath.search(fields.items, json.loads(text))
     if not isinstance(items, list):
         raise TypeError("items")
+    if len(items) > MOST_ITEMS:
+        raise UnreadableFeed("items")
     paths = {
         name: jmespath.compile(getattr(fields, name)) for name in NewsFields.model_fields if name in _READ
     }
@@ -101,4 +103,6 @@ def _time(raw: Any, fields: NewsFields) -> datetime | None:
 def _list(value: Any) -> list[Mapping[str, Any]]:
     if not isinstance(value, list):
         raise TypeError("is no list")
+    if len(value) > MOST_ITEMS:
+        raise UnreadableFeed("a list")
     return value

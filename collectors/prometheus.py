@@ -61,6 +61,9 @@ class PrometheusCollector:
                     raise
                 self._points //= 2
                 continue
+            if not page.more:
+                # What was too long once may have been a bad moment of the server's.
+                self._points = min(2 * self._points, self._settings.page_points)
             self._http.clock.note(intake, self.name, now)
             return Collected(
                 intake.batch(), (), Position(page.end), (*page.notes, *intake.notes()), more=page.more

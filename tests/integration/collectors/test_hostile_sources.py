@@ -245,3 +245,80 @@ def test_what_a_read_leaves_out_stands_beside_its_source(tmp_path: Path) -> None
     assert json.loads(runner.health(NOW)[0].model_dump_json())["notes"] == list(result.health.notes)
     runner.run(NOW + timedelta(minutes=1))
     assert runner.health(NOW)[0].notes == ()
+
+
+def calendar(*events: str) -> Respond:
+    body = "".join(
+        f"BEGIN:VEVENT\r\nUID:{k}\r\nSUMMARY:CPI\r\n{one}\r\nEND:VEVENT\r\n" for k, one in enumerate(events)
+    )
+    return reply(f"BEGIN:VCALENDAR\r\n{body}END:VCALENDAR\r\n".encode(), content_type="text/calendar")
+
+
+DATES = ",".join(f"{NOW + timedelta(minutes=k):%Y%m%dT%H%M%SZ}" for k in range(2_000))
+DUE = "DTSTART:20260301T110000Z"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [f"{DUE}\r\nRDATE:{DATES}"],
+        [f"{DUE}\r\nRRULE:FREQ=DAILY\r\nEXDATE:{DATES}"],
+        ["DTSTART:00010101T000000Z\r\nRRULE:FREQ=DAILY"] * 20,
+        ["DTSTART:19700101T000000Z\r\nRRULE:FREQ=HOURLY"] * 20,
+        [f"{DUE}\r\nRRULE:FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31"] * 40,
+        [f"{DUE}\r\nRRULE:FREQ=YEARLY;BYMONTH=1;BYYEARDAY=200"] * 40,
+        [f"{DUE}\r\nRRULE:FREQ=MONTHLY;BYDAY=MO;BYSETPOS=40"] * 40,
+    ],
+)
+def test_recurrences_that_take_for_ever_are_left_out_and_the_others_are_told(
+    server: RawServer, events: list[str]
+) -> None:
+    usual = [
+        f"{DUE}\r\nRRULE:FREQ=MONTHLY;BYDAY=SU;BYSETPOS=1",
+        f"{DUE}\r\nRRULE:FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=1",
+        "DTSTART:20150301T110000Z\r\nRRULE:FREQ=DAILY",
+    ]
+    server.respond = calendar(*usual, *events)
+    began = time.monotonic()
+    page = collect(source(server.url, kind="calendar", deadline_seconds=20))
+    assert time.monotonic() - began < 5
+    assert len(page.events) >= len(usual)
+    assert any("recur too often" in note for note in page.notes)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["BEGIN:X-A\r\n" * 20_000, "X-A:1\r\n" * 200_000, "DESCRIPTION:" + "x" * 11_000_000 + "\r\n"],
+)
+def test_a_calendar_that_is_far_too_long_is_refused_unparsed(server: RawServer, body: str) -> None:
+    server.respond = calendar(f"{DUE}\r\n{body}")
+    began = time.monotonic()
+    with pytest.raises(SourceError, match=r"calendar (holds|is longer)"):
+        collect(source(server.url, kind="calendar"))
+    assert time.monotonic() - began < 2
+
+
+def test_a_feed_of_far_too_many_elements_or_items_is_refused_early(server: RawServer) -> None:
+    settings = source(server.url, kind="news")
+    many = (b"<item/>" * 400_000, "elements"), (b"<item/>" * 30_000, "items"), (b"<a/>" * 400_000, "elements")
+    for body, of_what in many:
+        server.respond = reply(b"<rss><channel>" + body + b"</channel></rss>")
+        with pytest.raises(SourceError, match=f"the feed h.* more than .* {of_what}"):
+            collect(settings)
+    server.respond = reply_json({"items": [{"id": k} for k in range(30_000)]})
+    with pytest.raises(SourceError, match="the feed has an unexpected shape"):
+        collect(settings)
+
+
+def test_a_prometheus_that_answered_too_much_for_a_while_is_asked_for_more_again(server: RawServer) -> None:
+    settings = source(server.url, **PROMETHEUS, max_bytes=2_000, page_points=64, backfill_hours=1)
+    collector = build_collector(settings, ENVIRON)
+    server.respond = reply(b" " * 3_000)
+    with pytest.raises(SourceError, match="more than 2000 bytes"):
+        collector.collect(Position(NOW - timedelta(minutes=5)), NOW)
+    server.respond = matrix()
+    for k in range(8):
+        collector.collect(Position(NOW + timedelta(minutes=k)), NOW + timedelta(minutes=k + 1))
+    server.requests.clear()
+    assert not collector.collect(Position(NOW - timedelta(minutes=60)), NOW).more
+    assert len(server.requests) == 1
