@@ -60,6 +60,8 @@ class FillsCollector:
         if not self._read(intake):
             # Half of the fills would give wrong positions: nothing is said before all are there.
             return Collected(NO_SAMPLES, (), since, intake.notes(), more=True)
+        if self._fills.useless:
+            raise SourceError(self.name, f"no fill can be used: {self._fills.useless}", permanent=True)
         until = to_microseconds(floor_to_step(now, self._settings.step))
         carry = carry or self._beginning(until)
         grid = grid_of(self.name, carry.settled, until, self._settings.step)

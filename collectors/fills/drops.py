@@ -15,6 +15,8 @@ from collectors.tail import Mark, first_line, matching_files, read_tail, split_l
 from domain.errors import ConfigurationError, SourceError
 
 _BATCH = 20_000
+# What readers of tables raise at times, zones and types that they cannot tell.
+_UNREADABLE = (OSError, ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, csv.Error)
 
 
 class Record(Protocol):
@@ -33,12 +35,13 @@ Skip = Callable[[str], None]
 
 @dataclass(slots=True)
 class _File(Generic[R]):
-    """What one file said when it was read last."""
+    """What one file said when it was read last; `useless` is why, where nothing new of it could be used."""
 
     rows: dict[str, R] = field(default_factory=dict)
     mark: Mark | None = None
     stamp: tuple[int, int] = (-1, -1)
     cut_short: bool = False
+    useless: str | None = None
     prefix: bytes = b""
 
 
@@ -106,15 +109,30 @@ class Drops(Generic[R]):
                 break
             try:
                 budget -= self._read(path, self._files.setdefault(str(path), _File()), budget, skip)
-            except (OSError, ValueError, csv.Error) as error:
+            except _UNREADABLE as error:
                 reason = clean_text(str(getattr(error, "strerror", None) or error), 80)
                 skip(f"files not readable now: {path.name}: {reason}")
+            self._tell_useless(path, skip)
         held = sum(len(one.rows) for one in self._files.values())
         if held > self._max_rows:
-            raise SourceError(
-                self._source, f"{held} rows are more than max_fills = {self._max_rows}", permanent=True
-            )
+            raise self._too_many(held)
         return budget
+
+    def _too_many(self, held: int) -> SourceError:
+        reason = f"{held} rows are more than max_fills = {self._max_rows}"
+        return SourceError(self._source, reason, permanent=True)
+
+    @property
+    def useless(self) -> str | None:
+        """Why nothing new can be used, where that is so of every file."""
+        reasons = [one.useless for one in self._files.values()]
+        return reasons[0] if reasons and all(reasons) else None
+
+    def _tell_useless(self, path: Path, skip: Skip) -> None:
+        """Say it at every read: rows are looked at once, and would be missed in silence."""
+        reason = self._files[str(path)].useless
+        if reason:
+            skip(f"files of no use now: {path.name}: {reason}")
 
     def _read(self, path: Path, file: _File[R], budget: int, skip: Skip) -> int:
         if path.suffix == ".parquet":
@@ -162,7 +180,7 @@ class Drops(Generic[R]):
         self._add(fresh, self._parquet_rows(path), skip, noting=False)
         # Only a file that could be read to its end replaces what it said before.
         self._replace(file, fresh.rows)
-        file.stamp = stamp
+        file.stamp, file.useless = stamp, fresh.useless
         return stat.st_size
 
     def _parquet_rows(self, path: Path) -> Iterator[Row]:
@@ -184,16 +202,23 @@ class Drops(Generic[R]):
                 yield from pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
 
     def _add(self, file: _File[R], rows: Iterator[Row], skip: Skip, *, noting: bool = True) -> None:
+        refused, used = None, False
         for row in rows:
             try:
                 found = self._parse(row)
             except Unusable as error:
-                skip(str(error))
+                refused = str(error)
+                skip(refused)
                 continue
+            used = True
+            if not noting and len(file.rows) > 2 * self._max_rows:
+                # Nobody knows how many more there are: a small file can hold millions.
+                raise self._too_many(len(file.rows))
             if found.at >= self.floor and file.rows.get(found.id) != found:
                 if noting:
                     self._note([found, *filter(None, [file.rows.get(found.id)])])
                 file.rows[found.id] = found
+        file.useless = None if used else refused or file.useless
 
     def _replace(self, file: _File[R], rows: dict[str, R]) -> None:
         gone = [row for key, row in file.rows.items() if rows.get(key) != row]

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
 from raw_server import RawServer, Respond, reply, reply_json
@@ -322,3 +324,60 @@ def test_a_prometheus_that_answered_too_much_for_a_while_is_asked_for_more_again
     server.requests.clear()
     assert not collector.collect(Position(NOW - timedelta(minutes=60)), NOW).more
     assert len(server.requests) == 1
+
+
+def fills_file(folder: Path, **columns: Any) -> SourceSettings:
+    at = [NOW - timedelta(minutes=5), NOW - timedelta(minutes=4)]
+    usual = {
+        "id": ["1", "2"],
+        "timestamp": at,
+        "symbol": ["BTC"] * 2,
+        "amount": [1.0, 1.0],
+        "price": [9.0] * 2,
+    }
+    pq.write_table(pa.table({**usual, **columns}), folder / "b.parquet")
+    return source(kind="fills", paths=[str(folder / "*.csv"), str(folder / "*.parquet")], sharpe_hours=1)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([2**62, -(2**62)], type=pa.timestamp("us", "UTC")),
+        pa.array([1, 2], type=pa.timestamp("us", "Mars/Olympus")),
+        pa.array([2**31 - 1, 1], type=pa.date32()),
+        pa.array([1, 2], type=pa.time32("s")),
+        pa.array([[1], [2]]),
+        pa.array([{"a": 1}, {"a": 2}]),
+    ],
+)
+def test_a_table_whose_times_are_none_costs_no_other_file(tmp_path: Path, times: Any) -> None:
+    (tmp_path / "a.csv").write_text(FILLS + "f1,2026-03-01T11:00:00Z,BTC,1,100\n")
+    page = collect(fills_file(tmp_path, timestamp=times))
+    assert values(page, "position_units")[-1] == 1.0
+    assert any("b.parquet" in note for note in page.notes)
+
+
+def test_a_table_of_far_too_many_rows_is_refused_before_all_are_held(tmp_path: Path) -> None:
+    n = 60_000
+    many = {"id": pa.array(range(n)).cast(pa.string()), "amount": [1.0] * n, "price": [1.0] * n}
+    settings = fills_file(tmp_path, **many, symbol=["BTC"] * n, timestamp=[NOW - timedelta(minutes=5)] * n)
+    collector = build_collector(settings.model_copy(update={"max_fills": 1_000}), {})
+    with pytest.raises(SourceError, match="2001 rows are more than max_fills = 1000"):
+        collector.collect(Position(), NOW)
+
+
+def test_fills_of_which_none_can_be_used_are_an_error_until_one_can(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("ID,when,qty\n1,2026-03-01T11:00:00Z,1\n")
+    settings = source(kind="fills", paths=[str(tmp_path / "*.csv")], sharpe_hours=1)
+    collector = build_collector(settings, {})
+    for minutes in (0, 1):
+        with pytest.raises(
+            SourceError, match="no fill can be used: rows refused: neither amount nor funding"
+        ):
+            collector.collect(Position(), NOW + timedelta(minutes=minutes))
+    (tmp_path / "b.csv").write_text(FILLS + "f1,2026-03-01T11:00:00Z,BTC,1,100\n")
+    for minutes in (2, 3):
+        page = collector.collect(Position(), NOW + timedelta(minutes=minutes))
+        assert values(page, "position_units")[-1] == 1.0
+        assert page.notes == ("1 files of no use now: a.csv: rows refused: neither amount nor funding",)
