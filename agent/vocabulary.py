@@ -36,12 +36,18 @@ class Kind:
 
 # First match wins, so the special stands before the general. Patterns see snake_case words.
 _PATTERNS: tuple[tuple[str, Kind], ...] = (
-    (r"pnl|profit|p_and_l|drawdown|equity_curve", Kind("pnl", "pnl", "down", "PnL")),
+    # Levels and ratios that follow from gains: outcomes, but no money that adds up.
+    (r"drawdown", Kind("drawdown", "pnl", "up", "drawdown")),
+    (r"equity_curve|^equity(_usd)?$", Kind("equity", "pnl", "down", "equity")),
+    (r"sharpe|sortino|calmar", Kind("sharpe", "pnl", "down", "return per risk")),
+    (r"pnl|profit|p_and_l", Kind("pnl", "pnl", "down", "PnL")),
     (r"fee(s)?_(bps|rate|tier)|(maker|taker)_fee", Kind("fee_rate", "venue", "up", "fee rate")),
     (r"^(fees?|commissions?)(_usd|_paid)?$", Kind("fees_paid", "pnl", "up", "fees paid")),
     (r"^funding(_usd|_paid|_cost|_payment.*)?$", Kind("funding_paid", "pnl", "both", "funding paid")),
     (r"funding", Kind("funding_rate", "market", "both", "funding rate")),
     (r"slippage|shortfall|markout", Kind("slippage", "execution", "up", "slippage")),
+    (r"^fills(_total|_count)?$|^fill_count$", Kind("fills", "execution", "both", "number of fills")),
+    (r"^traded(_usd|_quote|_units)?$", Kind("turnover", "execution", "both", "turnover")),
     (r"fill_(ratio|rate)|fills_ratio", Kind("fill_ratio", "execution", "down", "fill ratio")),
     (r"hedge.*(lag|delay|latency|age)", Kind("hedge_lag", "execution", "up", "hedge lag")),
     (r"hedge.*(ratio|error|fail)", Kind("hedge_error", "execution", "up", "hedge errors")),

@@ -61,6 +61,7 @@ class Runbook(_Frozen):
     order: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     new_errors: bool = False
+    without_event: float = Field(0.0, ge=-5, le=0)
     events: tuple[str, ...] = ()
     event_words: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()

@@ -14,7 +14,7 @@ from agent.evidence.ledger import gather
 from agent.evidence.record import Ledger
 from agent.evidence.settings import EvidenceSettings
 from agent.topology import component_of, default_edges, discovered_edges, joined
-from agent.vocabulary import is_outcome
+from agent.vocabulary import is_outcome, kind_of
 from domain.diagnosis import DiagnosisRequest
 from domain.errors import InvalidInput
 from domain.event import Event
@@ -140,7 +140,8 @@ def targets_of(affected: Sequence[str], window: Window) -> tuple[str, ...]:
             found[name] = window.series[window.positions[name]]
         else:
             found.update((one.name, one) for one in window.series if one.key.metric == name)
-    money = tuple(name for name, one in found.items() if is_outcome(one))
+    gains = tuple(name for name, one in found.items() if kind_of(one.key).name == "pnl")
+    money = gains or tuple(name for name, one in found.items() if is_outcome(one))
     return money or tuple(found)[:1]
 
 

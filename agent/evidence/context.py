@@ -93,15 +93,17 @@ def find_events(case: Case, measured: Measured, odd: Sequence[str]) -> list[Even
             continue
         component = event.labels.get("component") or reach.venue_named(event)
         timely = ahead > -step or event.kind in REPORTS
-        touched = reach.touched_by(component) if timely else frozenset()
+        named = reach.markets_named(event)
+        touched = reach.touched_by(component) | named if timely else frozenset()
+        supports = next((one for one in odd if one in touched), None)
         found.append(
             EventFinding(
                 kind=event.kind,
-                component=component,
+                component=component or (supports or ""),
                 text=event.text[:MAX_QUOTED],
                 timestamp=event.timestamp,
                 seconds_before_onset=ahead,
-                supports=next((one for one in odd if one in touched), None),
+                supports=supports,
             )
         )
     found.sort(key=lambda one: (one.supports is None, abs(one.seconds_before_onset)))
@@ -134,6 +136,20 @@ class _Reach:
         behind = {edge.effect for edge in self.topology.edges if edge.cause == component}
         return frozenset({component} | (behind & (self.upstream or behind)))
 
+    def markets_named(self, event: Event) -> frozenset[str]:
+        """The measured markets of the symbols that a report names, upstream of the target."""
+        told = event.labels.get("symbols") or event.labels.get("symbol") or ""
+        if event.kind not in REPORTS or not told:
+            return frozenset()
+        symbols = {_base(one) for one in told.split(",")}
+        return frozenset(
+            one
+            for one in self.measured
+            if class_of(one) == "market"
+            and (self.upstream is None or one in self.upstream)
+            and _base(one.split(":")[1:][:2][-1]) in symbols
+        )
+
     def venue_named(self, event: Event) -> str:
         """The venue of a report without a component, where it names exactly one of those in the graph."""
         if event.kind not in REPORTS:
@@ -142,6 +158,12 @@ class _Reach:
         venues = {edge.cause for edge in self.topology.edges if class_of(edge.cause) == "venue"}
         named = {one for one in venues if one.partition(":")[2].lower() in words}
         return named.pop() if len(named) == 1 else ""
+
+
+def _base(symbol: str) -> str:
+    """What is traded: `ETH` of `ETH/USDT:USDT`, `ETH-USD`, `ETHUSDT` and `ETH`."""
+    first: str = re.split(r"[/:_-]", symbol.strip().upper())[0]
+    return re.sub(r"(?<=.)(USDT|USDC|USD)$", "", first)
 
 
 def changed_components(case: Case, measured: Measured) -> frozenset[str]:

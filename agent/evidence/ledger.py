@@ -9,7 +9,7 @@ from agent.evidence.attribution import impact_of_case
 from agent.evidence.blank import blank_ledger, holds_data
 from agent.evidence.case import Case
 from agent.evidence.changes import changed_at
-from agent.evidence.factors import set_apart
+from agent.evidence.factors import Part, set_apart
 from agent.evidence.logs import TemplateShift, about, template_shifts
 from agent.evidence.measured import Measured, measure_case
 from agent.evidence.oddness import odd_components
@@ -34,8 +34,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     """
     if not holds_data(case):
         return blank_ledger(case.targets, case.start, case.end, case.window.step_s, len(case.window.series))
-    rest, parts = set_apart(case.window)
-    case = replace(case, window=rest)
+    case, parts = _without_parts(case)
     measured = measure_case(case, settings)
     window = measured.window
     onset = window.time_at(measured.onset.column)
@@ -44,6 +43,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     ranked, none = rank_components(
         measured, case.topology, logs, settings, context.changed_components(case, measured)
     )
+    shown = ranked[: settings.max_components or None]
     book = facts.Notebook(TimeWindow(start=onset, end=window.time_at(measured.last)))
     facts.note_onset(book, measured)
     impact, money_series = impact_of_case(measured, settings, parts, _reached(case, ranked, none))
@@ -53,7 +53,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     findings = _log_findings(book, logs, settings)
     events = _events(book, case, measured, ranked)
     normal, missing = _normal_and_missing(measured, settings)
-    scope = _scope(case, measured, settings)
+    scope = _scope(case, measured, settings, events)
     facts.note_tested(book, normal, scope["significant"])
     facts.note_missing(book, missing)
     similar = _similar(book, case, signals)
@@ -63,7 +63,7 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
         signals=tuple(signals),
         logs=tuple(findings),
         events=tuple(events),
-        components=tuple(_rows(measured, ranked[: settings.max_components or None], signals, findings)),
+        components=_with_reported(_rows(measured, shown, signals, findings), events),
         none_confidence=none,
         impact=impact,
         normal=normal,
@@ -74,6 +74,11 @@ def gather(case: Case, settings: EvidenceSettings) -> Ledger:
     )
 
 
+def _without_parts(case: Case) -> tuple[Case, tuple[Part, ...]]:
+    rest, parts = set_apart(case.window)
+    return replace(case, window=rest), parts
+
+
 def _reached(case: Case, ranked: Sequence[Ranked], none: float) -> frozenset[str]:
     """Whose money the likeliest cause can touch; nobody's where the target alone is asked about."""
     if case.target_is_symptom or none > NO_CAUSE or not ranked:
@@ -82,7 +87,9 @@ def _reached(case: Case, ranked: Sequence[Ranked], none: float) -> frozenset[str
     return frozenset({start}) | case.topology.reached_from(start)
 
 
-def _scope(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[str, Any]:
+def _scope(
+    case: Case, measured: Measured, settings: EvidenceSettings, events: Sequence[EventFinding]
+) -> dict[str, Any]:
     """What was asked and how much of it could be tested."""
     window, tested = measured.window, measured.shifts.tested
     return {
@@ -97,7 +104,7 @@ def _scope(case: Case, measured: Measured, settings: EvidenceSettings) -> dict[s
         "onset_estimated": measured.estimated,
         "calibrated": settings.calibrated,
         "has_topology": bool(case.topology.edges),
-        "edges": _edges_around(case, measured),
+        "edges": _edges_around(case, measured, events),
         "tested": int(tested.sum()),
         "significant": int((tested & (measured.q < settings.significance)).sum()),
     }
@@ -216,9 +223,33 @@ def _strongest(measured: Measured, one: Ranked, signals: Mapping[str, Signal]) -
     }
 
 
-def _edges_around(case: Case, measured: Measured) -> tuple[tuple[str, str], ...]:
-    """The edges between components that are in the window: what the reasoner may walk along."""
-    known = {*measured.components, measured.target_component}
+def _with_reported(rows: Sequence[ComponentRow], events: Sequence[EventFinding]) -> tuple[ComponentRow, ...]:
+    """The rows, and one for each component that nothing is measured on and that is reported to be in trouble.
+
+    A venue says that it is down, and what is seen of it is a strategy that is filled no more: the two share
+    what the strategy had.
+    """
+    known = {one.component: one for one in rows}
+    added: dict[str, ComponentRow] = {}
+    for event in events:
+        behind = known.get(event.supports or "")
+        if event.kind in context.REPORTS and behind and event.component and event.component not in known:
+            half = behind.model_copy(update={"confidence": behind.confidence / 2})
+            known[behind.component] = half
+            unmeasured = {"series": None, "p_value": 1.0, "q_value": 1.0, "lead_seconds": None, "hops": None}
+            ids = (event.evidence_id,) if event.evidence_id else ()
+            told = {**unmeasured, "component": event.component, "evidence_ids": ids, "own": 0.0, "logs": 0.0}
+            added[event.component] = half.model_copy(update=told)
+    # By confidence, as they came.
+    return tuple(sorted([*known.values(), *added.values()], key=lambda one: -one.confidence))
+
+
+def _edges_around(
+    case: Case, measured: Measured, events: Sequence[EventFinding]
+) -> tuple[tuple[str, str], ...]:
+    """The edges between components that are in the window or reported on: what the reasoner may walk along."""
+    reported = {one.component for one in events if one.supports}
+    known = {*measured.components, measured.target_component, *reported}
     return tuple(
         (edge.cause, edge.effect)
         for edge in case.topology.edges

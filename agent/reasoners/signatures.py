@@ -115,7 +115,13 @@ def fit_cause(runbook: Runbook, around: Surroundings) -> Fit | None:
             if value > 0:
                 matched.append(f"{sign.kind}:{signal.direction}")
     score -= _unexplained(runbook, around)
-    for value, identifier in (_logs(runbook, around), _events(runbook, around)):
+    announced = _events(runbook, around)
+    if announced[1] is None:
+        if _unmeasured(around):
+            # Only what is reported of it can be the trouble of what nothing is measured on.
+            return None
+        announced = (runbook.without_event, None)
+    for value, identifier in (_logs(runbook, around), announced):
         score += value
         if identifier:
             supporting.append(identifier)
@@ -129,6 +135,11 @@ def fit_cause(runbook: Runbook, around: Surroundings) -> Fit | None:
         supporting=tuple(dict.fromkeys(supporting)),
         contradicting=tuple(dict.fromkeys(contradicting)),
     )
+
+
+def _unmeasured(around: Surroundings) -> bool:
+    row = around.ledger.row(around.component)
+    return row is not None and row.series is None and not row.logs
 
 
 def _weigh(sign: Sign, around: Surroundings) -> tuple[float, Signal | None]:
@@ -174,7 +185,8 @@ def _logs(runbook: Runbook, around: Surroundings) -> tuple[float, str | None]:
 def _events(runbook: Runbook, around: Surroundings) -> tuple[float, str | None]:
     """An event that supports the component and can announce the cause."""
     for event in around.ledger.events:
-        if event.supports == around.component and runbook.announced_by(event.kind, event.text):
+        named = event.supports and around.component in {event.supports, event.component}
+        if named and runbook.announced_by(event.kind, event.text):
             fresh = event.seconds_before_onset <= FRESH_SECONDS
             return EVENT_WEIGHT if fresh else 0.5 * EVENT_WEIGHT, event.evidence_id
     return 0.0, None
