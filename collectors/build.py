@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+
+from collectors import server_clock
 from collectors.build_desk import desk_collector
 from collectors.collector import Collected, Collector, Position, concatenate
 from collectors.runner import SourceRunner, StateStore
@@ -136,27 +139,30 @@ def check_source(
     recent = timedelta(seconds=_CHECKED_CELLS * settings.step)
     try:
         pages = _few_pages(build_collector(settings, environ), settings, Position(now - recent), now)
-        answer = _brought(pages)
-        if not any(len(page.samples) or page.events for page in pages):
+        some, answer = _brought(pages)
+        if not some:
             # Days, rare rows, a closed market: what the first read of the service would bring. Lines count
             # only when their cell is over, so that they are read as if it were.
             later = timedelta(seconds=settings.step if isinstance(settings, LogCounting) else 0)
             first = _few_pages(build_collector(settings, environ), settings, Position(), now + later)
             answer = (
-                f"nothing of the last {recent.total_seconds() / 60:g} min; a first read: {_brought(first)}"
+                f"nothing of the last {recent.total_seconds() / 60:g} min; a first read: {_brought(first)[1]}"
             )
     except SourceError as error:
         return SourceCheck(settings.name, ok=False, answer=error.reason)
     return SourceCheck(settings.name, ok=True, answer=answer)
 
 
-def _brought(pages: Sequence[Collected]) -> str:
+def _brought(pages: Sequence[Collected]) -> tuple[bool, str]:
+    """Whether there was anything that was asked for, and a line about it; a server tells its time unasked."""
     samples = concatenate([page.samples for page in pages])
-    parts = [f"{len(samples)} samples of {len(samples.series)} series"]
-    if any(page.events for page in pages):
-        parts.append(f"{sum(len(page.events) for page in pages)} events")
+    own = np.array([one.key.metric != server_clock.METRIC for one in samples.series], dtype=bool)
+    n_samples, n_events = int(own[samples.index].sum()), sum(len(page.events) for page in pages)
+    parts = [f"{n_samples} samples of {own.sum()} series"]
+    if n_events:
+        parts.append(f"{n_events} events")
     notes = dict.fromkeys(note for page in pages for note in page.notes)
-    return "; ".join([", ".join(parts), *list(notes)[:3]])
+    return n_samples + n_events > 0, "; ".join([", ".join(parts), *list(notes)[:3]])
 
 
 def _few_pages(

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from raw_server import RawServer, reply_json
 
 from collectors.build import check_source
-from collectors.settings import SqlSource
+from collectors.settings import PrometheusSource, SqlSource
 from collectors.settings_logs import LogSource
 
 NOW = datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
@@ -49,3 +50,17 @@ def test_lines_of_a_cell_that_is_not_over_are_told(tmp_path: Path) -> None:
     values = {"kind": "logs", "name": "desk", "paths": [str(path)], "step_seconds": 300}
     answer = check_source(LogSource.model_validate(values), {}, NOW).answer
     assert answer.startswith("nothing of the last 15 min; a first read: 5 samples of 5 series"), answer
+
+
+def test_the_clock_of_a_server_is_nothing_that_was_asked_for(server: RawServer) -> None:
+    data = {"resultType": "matrix", "result": []}
+    server.respond = reply_json({"status": "success", "data": data}, Date=f"{NOW:%a, %d %b %Y %H:%M:%S} GMT")
+    values = {
+        "kind": "prometheus",
+        "name": "prom",
+        "url": server.url,
+        "allow_private_addresses": True,
+        "queries": [{"query": "up"}],
+    }
+    answer = check_source(PrometheusSource.model_validate(values), {}, NOW).answer
+    assert answer == "nothing of the last 15 min; a first read: 0 samples of 0 series"
