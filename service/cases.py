@@ -26,6 +26,8 @@ TEMPLATE_METRIC = "log_template_lines"
 NOVELTY = "log_novelty"
 # What templates add up to or are told by: no evidence of their own beside them.
 LOG_METRICS = frozenset({"log_lines", "log_error_ratio", NOVELTY})
+# What follows from gains over a long time: it moves late and slowly, and tells no onset.
+DERIVED = frozenset({"drawdown", "equity", "sharpe"})
 EVENTS_BEFORE = timedelta(hours=6)
 MAX_EVENTS = 500
 
@@ -141,7 +143,8 @@ def targets_of(affected: Sequence[str], window: Window) -> tuple[str, ...]:
         else:
             found.update((one.name, one) for one in window.series if one.key.metric == name)
     gains = tuple(name for name, one in found.items() if kind_of(one.key).name == "pnl")
-    money = gains or tuple(name for name, one in found.items() if is_outcome(one))
+    others = (name for name, one in found.items() if is_outcome(one) and kind_of(one.key).name not in DERIVED)
+    money = gains or tuple(others)
     return money or tuple(found)[:1]
 
 

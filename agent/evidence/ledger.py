@@ -247,7 +247,7 @@ def _with_reported(rows: Sequence[ComponentRow], events: Sequence[EventFinding])
 def _edges_around(
     case: Case, measured: Measured, events: Sequence[EventFinding]
 ) -> tuple[tuple[str, str], ...]:
-    """The edges between components that are in the window or reported on: what the reasoner may walk along."""
+    """The edges between components in the window or reported on: what the reasoner may walk along."""
     reported = {one.component for one in events if one.supports}
     known = {*measured.components, measured.target_component, *reported}
     return tuple(

@@ -17,6 +17,8 @@ MISSING = 0.35
 UNEXPLAINED = 0.5
 LOG_WEIGHT = 2.0
 EVENT_WEIGHT = 2.0
+# What somebody says of himself where nobody else measures him.
+OWN_WORD = 1.5
 FRESH_SECONDS = 1800.0
 SIMILAR_WEIGHT = 0.5
 SCOPE_WEIGHT = 0.8
@@ -116,11 +118,9 @@ def fit_cause(runbook: Runbook, around: Surroundings) -> Fit | None:
                 matched.append(f"{sign.kind}:{signal.direction}")
     score -= _unexplained(runbook, around)
     announced = _events(runbook, around)
-    if announced[1] is None:
-        if _unmeasured(around):
-            # Only what is reported of it can be the trouble of what nothing is measured on.
-            return None
-        announced = (runbook.without_event, None)
+    if announced[1] is None and _unmeasured(around):
+        # Only what is reported of it can be the trouble of what nothing is measured on.
+        return None
     for value, identifier in (_logs(runbook, around), announced):
         score += value
         if identifier:
@@ -188,8 +188,9 @@ def _events(runbook: Runbook, around: Surroundings) -> tuple[float, str | None]:
         named = event.supports and around.component in {event.supports, event.component}
         if named and runbook.announced_by(event.kind, event.text):
             fresh = event.seconds_before_onset <= FRESH_SECONDS
-            return EVENT_WEIGHT if fresh else 0.5 * EVENT_WEIGHT, event.evidence_id
-    return 0.0, None
+            own = OWN_WORD if event.supports != around.component else 0.0
+            return (EVENT_WEIGHT if fresh else 0.5 * EVENT_WEIGHT) + own, event.evidence_id
+    return runbook.without_event, None
 
 
 def _scope(runbook: Runbook, around: Surroundings) -> float:

@@ -9,7 +9,7 @@ from agent.evidence.settings import EvidenceSettings
 from domain.diagnosis import DiagnosisRequest
 from domain.event import Event
 from domain.series import Series, SeriesKey, Window
-from service.cases import CaseBuilder, Events, judged
+from service.cases import CaseBuilder, Events, judged, targets_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 VOLUME = Series(1, SeriesKey.of("log_lines", {"component": "service:risk", "level": "ERROR"}))
@@ -55,6 +55,16 @@ def test_the_volume_of_a_log_stays_where_there_are_no_templates_or_it_is_asked_a
 def test_detection_watches_the_volume_and_leaves_single_templates_to_the_evidence() -> None:
     window = Window((VOLUME, LINE, LATENCY), 300, START, np.ones((3, 4)))
     assert judged(window).series == (VOLUME, LATENCY)
+
+
+SHARPE = Series(5, SeriesKey.of("rolling_sharpe", {"strategy": "maker"}), "pnl_data")
+PNL = Series(6, SeriesKey.of("pnl", {"strategy": "maker"}), "pnl_data")
+
+
+def test_what_is_explained_is_money_and_not_what_follows_from_it_slowly() -> None:
+    window = Window((LATENCY, SHARPE, PNL), 300, START, np.ones((3, 4)))
+    assert targets_of((LATENCY.name, SHARPE.name), window) == (LATENCY.name,)
+    assert targets_of((LATENCY.name, SHARPE.name, PNL.name), window) == (PNL.name,)
 
 
 class OneLine:
