@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from collectors.bounded import parts_of
 from collectors.gate import clean_text
 from collectors.http import Answer, AnswerTooLarge
 from collectors.secret import redact
@@ -44,8 +45,7 @@ def check_parts(answer: Answer, source: str) -> None:
     Raises:
         AnswerTooLarge: a smaller question may have an answer that can be read.
     """
-    parts = sum(answer.body.count(mark) for mark in (b"[", b"{", b","))
-    if parts > _MOST_PARTS:
+    if parts_of(answer.body) > _MOST_PARTS:
         raise AnswerTooLarge(source, f"the answer has more than {_MOST_PARTS} parts", permanent=True)
 
 
@@ -72,5 +72,12 @@ def in_shape(source: str, what: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        # Only the kind of the stumble: its message may quote the answer.
-        raise SourceError(source, f"{what} has an unexpected shape ({type(error).__name__})") from None
+        # Only the kind of the stumble, or the field: its message may quote the answer.
+        why = f"no field {error.args[0]!r}" if _is_field(error) else type(error).__name__
+        raise SourceError(source, f"{what} has an unexpected shape ({why})") from None
+
+
+def _is_field(error: Exception) -> bool:
+    """Whether a field is missing that a reader asked for by a name of its own."""
+    named = error.args[0] if isinstance(error, KeyError) and error.args else None
+    return isinstance(named, str) and named.isidentifier() and len(named) < _SHOWN

@@ -228,13 +228,16 @@ class SourceRunner:
     def _health(self, source: _Source, now: datetime, position: Position | None) -> SourceHealth:
         watermark = (position or source.position).watermark or source.last_success_at
         lag = None if watermark is None else max(0.0, (now - watermark).total_seconds())
+        status = _status(source, lag)
+        # A source that answers and brings nothing has no error of its own.
+        silent = f"no data newer than {watermark:%Y-%m-%d %H:%M} UTC" if status == "stale" else None
         return SourceHealth(
             name=source.settings.name,
             kind=source.collector.kind,
-            status=_status(source, lag),
+            status=status,
             last_success_at=source.last_success_at,
             lag_seconds=lag,
-            last_error=source.last_error,
+            last_error=source.last_error or silent,
             next_try_at=self._next_try(source, now),
             samples=source.samples,
             events=source.events,

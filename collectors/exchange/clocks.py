@@ -11,6 +11,9 @@ from collectors.gate import read_number
 from collectors.intake import Intake
 from domain.timestamps import to_microseconds
 
+# A clock may be days off; by years it counts something else.
+_LONGEST_OFF_MS = 366 * 86_400_000
+
 
 class Clocks:
     """The time during one read: it began at the cycle's time and goes on as seconds pass.
@@ -66,7 +69,13 @@ class Clocks:
             intake.skip("calls failed: the venue's time is no time")
             return
         # It was read somewhere on the way there and back.
-        self._ahead_ms = told - (before + after) / 2
+        ahead = told - (before + after) / 2
+        if abs(ahead) > _LONGEST_OFF_MS:
+            intake.skip(
+                "calls failed: the venue's time is no time of these days; are its units milliseconds?"
+            )
+            return
+        self._ahead_ms = ahead
         # What the length of that way may explain is no difference: a busy host is not one with a wrong clock.
         certain = math.copysign(max(abs(self._ahead_ms) - (after - before) / 2 - 1.0, 0.0), self._ahead_ms)
         row = intake.row("venue_clock_offset_ms", {"venue": self._settings.label}, unit="ms")

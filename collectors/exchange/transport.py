@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 import httpx2
 
 from collectors.addresses import AddressGuard, resolve
-from collectors.bounded import LONGEST_STALL_S, Body, Watchdog, retry_after
+from collectors.bounded import LONGEST_STALL_S, Body, Watchdog, parts_of, retry_after
 from domain.errors import SourceError
 
 _TOO_MANY = frozenset({418, 429})
+# ccxt parses an answer once more, and keeps what it makes of it beside it.
+_MOST_PARTS = 2_000_000
 _PASSED_ON = frozenset({400, 401, 403, 404, 405, 406, 409, 422})
 
 
@@ -223,6 +225,8 @@ class VenueSession:
 
     def _reply(self, response: httpx2.Response, body: bytes, shown: str) -> Reply:
         status = response.status_code
+        if parts_of(body) > _MOST_PARTS:
+            raise self._error(f"{shown} answered JSON of more than {_MOST_PARTS} parts", permanent=True)
         try:
             text = body.decode("utf-8-sig")
             json.loads(text, parse_constant=lambda name: name)

@@ -131,7 +131,7 @@ class Venue:
         name = self._settings.name
         said = _SAID.search(str(error))
         quoted = f": {clean_text(redact(said[1], self._secrets), 120)}" if said else ""
-        reason = f"{what} was refused ({type(error).__name__}){quoted}"
+        reason = f"asking for {what} was refused ({type(error).__name__}){quoted}"
         if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
             return SourceError(name, reason, retry_after=self._asked_to_wait())
         if isinstance(error, ccxt.NetworkError) and self._session.last_status not in _NOT_FOUND:

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fake_venue import FakeVenue
 from pydantic import TypeAdapter
 from raw_server import RawServer, Respond, reply, reply_json
 
@@ -28,6 +30,13 @@ FILLS = "id,timestamp,symbol,amount,price\n"
 PROMETHEUS = {"kind": "prometheus", "queries": [{"query": "up"}], "bearer_token_env": "TOKEN"}
 LOKI = {"kind": "loki", "query": '{a="b"}', "delay_seconds": 0}
 NUMBER = {"kind": "json", "numbers": [{"metric": "x", "rows": "rows", "value": "v", "time": "t"}]}
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeVenue]:
+    one = FakeVenue(SECONDS * 1_000)
+    yield one
+    one.close()
 
 
 def source(url: str = "", **more: object) -> SourceSettings:
@@ -381,3 +390,45 @@ def test_fills_of_which_none_can_be_used_are_an_error_until_one_can(tmp_path: Pa
         page = collector.collect(Position(), NOW + timedelta(minutes=minutes))
         assert values(page, "position_units")[-1] == 1.0
         assert page.notes == ("1 files of no use now: a.csv: rows refused: neither amount nor funding",)
+
+
+def venue(url: str) -> SourceSettings:
+    http: dict[str, Any] = {"base_url": url, "allow_private_addresses": True, "feeds": ["bars"]}
+    symbols = ["BTC/USDT:USDT"]
+    return source(kind="exchange", venue="bybit", symbols=symbols, timeframe="1m", backfill_hours=1, **http)
+
+
+def test_a_venue_that_tells_its_time_in_seconds_is_read_by_our_clock(fake: FakeVenue) -> None:
+    usual = collect(venue(fake.url))
+    fake.changed["/v5/market/time"] = lambda said: {**said, "time": SECONDS}
+    page = collect(venue(fake.url))
+    assert any("units milliseconds" in note for note in page.notes)
+    assert values(page, "price") == values(usual, "price")
+    assert values(page, "venue_clock_offset_ms") == []
+
+
+def test_an_answer_of_a_venue_of_very_many_parts_is_refused_before_it_is_parsed(fake: FakeVenue) -> None:
+    body = b'{"retCode":0,"result":[' + b"[]," * 1_500_000 + b"[]]}"
+    fake.spoil("/v5/market/kline", reply(body, content_type="application/json"))
+    with pytest.raises(SourceError, match="/v5/market/kline answered JSON of more than 2000000 parts"):
+        collect(venue(fake.url))
+
+
+def test_a_source_that_answers_and_brings_nothing_new_says_since_when(fake: FakeVenue) -> None:
+    runner = build_runner([venue(fake.url)], {})
+    (result,) = runner.run(NOW)
+    runner.acknowledge(result)
+    fake.changed["/v5/market/kline"] = lambda said: {**said, "result": {"rows": said["result"]["list"]}}
+    for minutes in range(1, 6):
+        (result,) = runner.run(NOW + timedelta(minutes=minutes))
+        runner.acknowledge(result)
+    assert (result.health.status, result.health.last_error) == (
+        "stale",
+        "no data newer than 2026-03-01 11:59 UTC",
+    )
+
+
+def test_a_field_that_is_missing_is_named(server: RawServer) -> None:
+    server.respond = reply_json({"status": "success", "content": {}})
+    with pytest.raises(SourceError, match="the answer has an unexpected shape \\(no field 'data'\\)"):
+        collect(source(server.url, **PROMETHEUS))

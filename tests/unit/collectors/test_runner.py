@@ -123,7 +123,7 @@ def test_a_read_that_never_ends_is_given_up_for_lost_a_few_times() -> None:
     source.script = good
     release.set()
     time.sleep(0.1)
-    assert only(runner.run(NOW + 20 * CYCLE)).health.last_error is None
+    assert "still waiting" not in str(only(runner.run(NOW + 20 * CYCLE)).health.last_error)
 
 
 def test_an_answer_that_came_late_is_in_the_next_cycle() -> None:
