@@ -24,7 +24,8 @@ class Sign(_Frozen):
     """One trait of a cause: a kind of metric that moves one way.
 
     `where` is relative to the component blamed: `root` itself, `downstream` of it, `upstream`, or `anywhere`.
-    A negative weight speaks against the cause. Weights: 3 defines it, 2 is typical, 1 supports it.
+    A negative weight speaks against the cause. Weights: 3 defines it, 2 is typical, 1 supports it. `normal` is
+    what it costs the cause where such a metric is looked at and is as always; else about a third of the weight.
     """
 
     kind: str = Field(min_length=1)
@@ -32,6 +33,7 @@ class Sign(_Frozen):
     weight: float = Field(1.0, ge=-5, le=5)
     where: Literal["root", "downstream", "upstream", "anywhere"] = "root"
     state: Literal["any", "silent", "stopped", "frozen", "spiked", "shifted"] = "any"
+    normal: float | None = Field(None, ge=0, le=5)
 
 
 class Check(_Frozen):
