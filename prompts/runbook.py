@@ -24,8 +24,8 @@ class Sign(_Frozen):
     """One trait of a cause: a kind of metric that moves one way.
 
     `where` is relative to the component blamed: `root` itself, `downstream` of it, `upstream`, or `anywhere`.
-    A negative weight speaks against the cause. Weights: 3 defines it, 2 is typical, 1 supports it. `normal` is
-    what it costs the cause where such a metric is looked at and is as always; else about a third of the weight.
+    A negative weight speaks against the cause. Weights: 3 defines it, 2 is typical, 1 supports it. `normal`
+    is what it costs the cause that such a metric is as always; by default about a third of the weight.
     """
 
     kind: str = Field(min_length=1)

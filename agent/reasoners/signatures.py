@@ -152,8 +152,9 @@ def _weigh(sign: Sign, around: Surroundings) -> tuple[float, Signal | None]:
     if here and sign.weight > 0:
         best = max(here, key=lambda one: (strength(one), one.series))
         return -0.7 * sign.weight * strength(best), best
-    checked = sign.kind in around.found_normal(sign.where)
-    return (-MISSING * max(sign.weight, 0.0), None) if checked and sign.state == "any" else (0.0, None)
+    if sign.state != "any" or sign.kind not in around.found_normal(sign.where):
+        return 0.0, None
+    return -(MISSING * max(sign.weight, 0.0) if sign.normal is None else sign.normal), None
 
 
 def _state_fits(sign: Sign, signal: Signal) -> bool:
