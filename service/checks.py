@@ -7,6 +7,7 @@ from functools import partial
 
 from agent.runbooks import checked_runbooks
 from alerts.receivers.configured import build_escalations, build_receivers
+from api.hooks.secrets import SENDERS, SecretBook
 from collectors.build import check_source
 from collectors.settings import SourceSettings
 from db.database import Database
@@ -25,6 +26,7 @@ def check_everything(settings: Settings) -> Iterator[tuple[str, Attempt]]:
         yield f"source {source.name}", partial(_source, source, settings)
     if not settings.sources:
         yield "sources", lambda: "none is configured; data can be pushed to /api/v1/samples"
+    yield "hooks", partial(_hooks, settings)
     yield "model", partial(_model, settings)
     yield "alerts", partial(_alerts, settings)
     yield "runbooks", lambda: f"{len(checked_runbooks(settings.runbooks))} causes"
@@ -45,6 +47,13 @@ def _source(source: SourceSettings, settings: Settings) -> str:
     if not found.ok:
         raise SourceError(source.name, found.answer)
     return found.answer
+
+
+def _hooks(settings: Settings) -> str:
+    """Whether the secrets of senders can be read, as the service reads them when it starts."""
+    book = SecretBook(settings.hooks)
+    named = [sender for sender in SENDERS if book.of(sender)]
+    return f"secrets of {', '.join(named)}" if named else "no secret is configured; senders need a token"
 
 
 def _model(settings: Settings) -> str:

@@ -50,8 +50,16 @@ _ALIASES: Mapping[str, str] = {
     "correlation": "correlation|correlations|pair correlation",
     "orders": "orders|order count|number of orders",
     "log_lines": "log lines|number of log lines",
+    "fees_paid": "fees|fee|commission|commissions|fees paid|trading fees",
+    "fee_rate": "fee rate|fee rates|effective fee|rate of fees",
     "latency": "latency|latencies",
     "errors": "errors",
+}
+# A part of the PnL that was recorded by itself answers for its quantity where no other metric does.
+_PARTS: Mapping[str, str] = {
+    "pnl_fees": _ALIASES["fees_paid"],
+    "pnl_funding": "funding paid|funding was paid|funding payments|funding payment|funding received"
+    "|funding costs|paid in funding|pay in funding|funding did we pay|funding we paid",
 }
 _SYMBOL_NAMES = {
     "btc": "bitcoin",
@@ -117,7 +125,7 @@ class Lexicon:
         return tuple(dict.fromkeys(phrase for phrases in found for phrase in phrases)), rest
 
 
-def _metric_phrases(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _metric_phrases(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     spoken: dict[str, list[str]] = {}
     exact: dict[str, list[str]] = {}
     for name in names:
@@ -127,6 +135,9 @@ def _metric_phrases(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         kind = kind_named(name)
         for phrase in _phrases(kind):
             spoken.setdefault(phrase, []).append(name)
+    for name in (one for one in names if one in _PARTS):
+        for phrase in _PARTS[name].split("|"):
+            spoken.setdefault(phrase, [name])
     merged = {phrase: _best(found) for phrase, found in spoken.items()}
     # The name itself means that metric alone, whatever else the words could mean.
     return merged | {phrase: tuple(found) for phrase, found in exact.items() if phrase not in _AMBIGUOUS}

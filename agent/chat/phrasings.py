@@ -116,6 +116,8 @@ INTENTS: Mapping[Intent, tuple[str, ...]] = {
     "logs": (
         r"\blogs?\b(?! lines)|\blogged\b|\blog (?:templates?|patterns?|messages?)\b",
         r"\berror messages?\b|\btemplates?\b|\bexceptions?\b",
+        r"\b(?:new|novel|unusual|strange|odd|error|warning|bursting) log lines\b",
+        r"\blog lines\b.{0,30}\b(?:new|novel|unusual|strange|odd|burst\w*|errors?|warnings?)\b",
     ),
     "events": (
         r"\bnews\b|\bheadlines?\b|\bdeploy\w*|\breleases?\b|\bconfig(?:uration)? changes?\b",

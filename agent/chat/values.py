@@ -20,6 +20,7 @@ _HOUR = timedelta(hours=1)
 FLOWS = frozenset(
     {"orders", "volume", "feed_messages", "network_errors", "log_lines", "fees_paid", "funding_paid"}
 )
+_PARTS = {"pnl_fees": "Fees (negative: paid)", "pnl_funding": "Funding (negative: paid)"}
 _NAMES: dict[Statistic, str] = {
     "last": "last value",
     "mean": "average",
@@ -191,7 +192,8 @@ def money_answer(asked: Asked) -> Answer:
     ranked = list(found.parts) if worst_first else list(found.parts)[::-1]
     if by and ranked:
         _say_leader(answer, asked, found, ranked[0])
-    answer.say(f"PnL{subject} {when}: {signed_money(found.amount, found.unit)}.")
+    name = _PARTS.get(metric, "PnL")
+    answer.say(f"{name}{subject} {when}: {signed_money(found.amount, found.unit)}.")
     for part in ranked[:MAX_LINES] if len(ranked) > 1 else ():
         answer.item(f"{part.name}: {signed_money(part.amount, found.unit)}")
     return answer

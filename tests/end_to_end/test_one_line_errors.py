@@ -100,6 +100,18 @@ def test_a_fresh_configuration_passes_its_check(tmp_path: Path) -> None:
     assert all(line.startswith("ok ") for line in done.stdout.splitlines())
 
 
+def test_the_check_of_a_configuration_tells_of_a_sender_without_its_secret(tmp_path: Path) -> None:
+    path = tmp_path / "analyst.toml"
+    path.write_text('[hooks.github]\nenv = "GITHUB_HOOK_SECRET"\n')
+    url = f"sqlite:///{tmp_path / 'analyst.db'}"
+    done = _analyst("check", "--config", str(path), ANALYST_DATABASE__URL=url)
+    assert done.returncode != 0
+    assert "FAIL  hooks: hooks.github: GITHUB_HOOK_SECRET holds no secret" in done.stdout
+    secret = {"GITHUB_HOOK_SECRET": "long-enough-secret"}
+    done = _analyst("check", "--config", str(path), ANALYST_DATABASE__URL=url, **secret)
+    assert "ok    hooks: secrets of github" in done.stdout
+
+
 def test_help_comes_without_loading_the_machinery() -> None:
     heavy = "{'numpy', 'fastapi', 'langgraph', 'sqlalchemy', 'sklearn', 'scipy', 'openai'}"
     program = f"import sys, service.cli; print(sorted(set(sys.modules) & {heavy}))"

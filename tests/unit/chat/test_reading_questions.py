@@ -58,6 +58,8 @@ def asked(*texts: str) -> Question:
         ("is everything ok?", "status"),
         ("explain A-12", "explain"),
         ("what errors are in the logs?", "logs"),
+        ("which log lines are new?", "logs"),
+        ("any unusual log lines?", "logs"),
         ("any news since 10:00?", "events"),
         ("are the data sources healthy?", "sources"),
         ("which rules do you have?", "rules"),
@@ -271,3 +273,24 @@ def test_the_whole_day_is_today() -> None:
     assert (found.intent, found.labels) == ("money", (("strategy", "mm_btc"),))
     assert found.span is not None
     assert (found.span.start, found.span.end, found.span.day) == (NOW.replace(hour=0, minute=0), NOW, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "metric"),
+    [
+        ("what did we pay in fees?", "pnl_fees"),
+        ("commissions of mm_btc today", "pnl_fees"),
+        ("how much funding was paid today?", "pnl_funding"),
+        ("what is the pnl today?", "pnl"),
+        ("what is the fee rate?", "fee_bps"),
+    ],
+)
+def test_parts_of_the_pnl_answer_for_what_they_are(text: str, metric: str) -> None:
+    parts = [
+        Series(0, SeriesKey.of(f"pnl_{one}", one_cell), "pnl_data", "USD")
+        for one in ("fees", "funding", "price")
+        for one_cell in ({"strategy": "mm_btc", "venue": "bybit"},)
+    ]
+    rate = Series(0, SeriesKey.of("fee_bps", {"strategy": "mm_btc", "venue": "bybit"}))
+    question = read(text, Lexicon.of((*SERIES, *PNL, *parts, rate)), NOW, None)
+    assert question.metrics[:1] == (metric,)
