@@ -17,7 +17,7 @@ from collectors.settings_base import SourceBase
 from collectors.worker import Read, Worker
 from domain.cycle import SourceHealth, SourceState, SourceStatus
 from domain.event import Event
-from domain.series import SampleBatch
+from domain.series import SampleBatch, SeriesKey
 
 FAILED_AFTER = 2
 ABANDONED_AFTER = 20
@@ -95,6 +95,7 @@ class SourceRunner:
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._monotonic = monotonic
         self._stop = threading.Event()
+        self._owners: dict[SeriesKey, str] = {}
         self._sources: Mapping[str, _Source] = {
             settings.name: self._restore(settings, collector) for settings, collector in sources
         }
@@ -187,9 +188,20 @@ class SourceRunner:
                 source.breaker = source.breaker.failed(now, self._rng.random(), read.error.retry_after)
             self._save(source)
         source.behind = read.more
-        source.notes = tuple(clean_text(note, LONGEST_NOTE) for note in read.notes[:MOST_NOTES])
+        notes = (*self._shared(source, read.samples), *read.notes)
+        source.notes = tuple(clean_text(note, LONGEST_NOTE) for note in notes[:MOST_NOTES])
         source.samples += len(read.samples)
         source.events += len(read.events)
+
+    def _shared(self, source: _Source, samples: SampleBatch) -> tuple[str, ...]:
+        """A note where another source brings a series of the same name: one value of the two is lost."""
+        name = source.settings.name
+        owners = [self._owners.setdefault(one.key, name) for one in samples.series]
+        others = sorted({one for one in owners if one != name})
+        if not others:
+            return ()
+        count = sum(one != name for one in owners)
+        return (f"{count} series are brought by {', '.join(others[:3])} as well: give one of them `labels`",)
 
     def _result(self, source: _Source, read: Read | None, now: datetime) -> SourceResult:
         health = self._health(source, now, None if read is None else read.position)

@@ -322,3 +322,11 @@ def test_what_a_failed_read_held_is_let_go_at_once() -> None:
         assert [one() for one in held] == [None]
     finally:
         gc.enable()
+
+
+def test_sources_that_bring_the_same_series_are_told_about_each_other() -> None:
+    runner = runner_of(ScriptedSource(good, "one"), ScriptedSource(good, "two"))
+    for cycle in range(2):
+        first, second = runner.run(NOW + cycle * CYCLE)
+        assert first.health.notes == ()
+        assert second.health.notes == ("1 series are brought by one as well: give one of them `labels`",)
