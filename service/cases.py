@@ -56,7 +56,7 @@ class CaseBuilder:
         edges: configured edges on top of it.
         settings: of the evidence engine.
         clock: the service's clock.
-        late: how many of the newest cells of each series are usually not there yet.
+        late: cells at the end of each series that are no silence; of a window, and whether it reaches to now.
     """
 
     def __init__(  # noqa: PLR0913 -- everything an investigation may look at
@@ -69,7 +69,7 @@ class CaseBuilder:
         edges: Sequence[Edge],
         settings: EvidenceSettings,
         clock: Callable[[], datetime],
-        late: Callable[[Window], Mapping[str, int]] = lambda _window: {},
+        late: Callable[[Window, bool], Mapping[str, int]] = lambda _window, _is_now: {},
     ) -> None:
         self._window_for = window_for
         self._events = events
@@ -120,7 +120,7 @@ class CaseBuilder:
             events=events,
             past=self._past(),
             now=self._clock(),
-            late=self._late(measured) if is_now else {},
+            late=self._late(measured, is_now),
         )
 
     def topology(self, series: Sequence[Series]) -> Topology:

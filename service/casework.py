@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from api.stores import Stores
+from db.anomalies import AnomalyFilter
 from domain.diagnosis import DiagnosisRequest
 from domain.series import Window
 from service.cases import CaseBuilder
@@ -14,6 +15,7 @@ from service.settings import Settings
 from service.windows import Windows
 
 REFERENCE = timedelta(days=2)
+MOST_TOLD = 500
 
 
 def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clock) -> CaseBuilder:
@@ -30,11 +32,15 @@ def build_cases(settings: Settings, stores: Stores, windows: Windows, clock: Clo
             return held.between(held.start, max(end, held.start))
         return stores.samples.window(step_s, request.start_time - REFERENCE, end)
 
-    def late(window: Window) -> Mapping[str, int]:
+    def late(window: Window, is_now: bool) -> Mapping[str, int]:
+        told = stores.anomalies.list(AnomalyFilter(start=window.start, end=window.end), MOST_TOLD).items
         silent = {
-            name for one in stores.anomalies.open() if one.method == "stale" for name in one.affected_metrics
+            name
+            for one in (*told, *stores.anomalies.open())
+            if one.method == "stale"
+            for name in one.affected_metrics
         }
-        return with_rest(windows.punctuality.late(window), window, silent)
+        return with_rest(windows.punctuality.late(window) if is_now else {}, window, silent)
 
     return CaseBuilder(
         window_for=window_for,

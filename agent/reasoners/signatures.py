@@ -190,7 +190,8 @@ def _events(runbook: Runbook, around: Surroundings) -> tuple[float, str | None]:
         if named and runbook.announced_by(event.kind, event.text):
             fresh = event.seconds_before_onset <= FRESH_SECONDS
             own = OWN_WORD if event.supports != around.component else 0.0
-            return (EVENT_WEIGHT if fresh else 0.5 * EVENT_WEIGHT) + own, event.evidence_id
+            weight = EVENT_WEIGHT if fresh else 0.5 * EVENT_WEIGHT + runbook.without_event
+            return weight + own, event.evidence_id
     return runbook.without_event, None
 
 
