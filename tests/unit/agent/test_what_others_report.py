@@ -111,3 +111,14 @@ def test_a_headline_about_a_symbol_supports_its_market(symbols: str) -> None:
 )
 def test_what_follows_from_gains_is_no_money_that_adds_up(metric: str, kind: str) -> None:
     assert kind_named(metric).name == kind
+
+
+def test_a_position_that_does_not_match_is_told_by_venue_and_symbol() -> None:
+    desk = quiet_desk(4)
+    case = case_of(desk, "maker", desk.columns - 3)
+    market = next(one.key for one in case.window.series if one.key.metric == "price")
+    name = f'position_mismatch_usd{{symbol="{market.label("symbol")}",venue="{market.label("venue")}"}}'
+    off = np.zeros(case.window.n_steps)
+    off[-3:] = -19_000.0
+    case = dataclasses.replace(with_series(case, {name: off}), targets=(name,))
+    assert investigate(case).hypotheses[0].cause == "books_mismatch"
