@@ -26,6 +26,8 @@ _GROWING = ("_total", "_count", "_sum", "_bucket")
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?=[{ \t])")
 # Comments, buckets and what has no number come on top of the samples that are kept.
 _LINES_PER_SERIES = 10
+# No series has so many labels, and the parser looks at each character.
+_LONGEST_LINE = 65_536
 _DISTRIBUTIONS = frozenset({"histogram", "summary", "gaugehistogram"})
 
 
@@ -86,6 +88,8 @@ class OpenMetricsCollector:
                     verdicts[word] = self._is_allowed(word)
                 if not verdicts[word]:
                     continue
+            if len(line) > _LONGEST_LINE:
+                raise SourceError(self.name, f"the answer has a line of more than {_LONGEST_LINE} characters")
             kept.append(line)
         most = _LINES_PER_SERIES * self._settings.max_series
         if len(kept) > most:

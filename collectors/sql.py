@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 from collectors.collector import Collected, Position
 from collectors.gate import clean_text, read_micros
 from collectors.intake import Intake
+from collectors.postgres_times import read_any_time
 from collectors.secret import read_secret, redact
 from collectors.server_clock import ServerClock
 from collectors.settings import SqlSource
@@ -183,6 +184,7 @@ class SqlCollector:
         seconds = self._settings.deadline_seconds
         match connection.dialect.name:
             case "postgresql":
+                read_any_time(connection.connection.driver_connection)
                 connection.execute(text("SET TRANSACTION READ ONLY"))
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
                 # The name was checked to be a time zone's when the settings were read.

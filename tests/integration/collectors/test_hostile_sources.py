@@ -432,3 +432,12 @@ def test_a_field_that_is_missing_is_named(server: RawServer) -> None:
     server.respond = reply_json({"status": "success", "content": {}})
     with pytest.raises(SourceError, match="the answer has an unexpected shape \\(no field 'data'\\)"):
         collect(source(server.url, **PROMETHEUS))
+
+
+def test_a_line_of_an_exporter_that_is_far_too_long_is_refused_unparsed(server: RawServer) -> None:
+    server.respond = reply(b'a 1\nb{x="' + b"\\\\" * 3_000_000 + b'"} 1\n')
+    began = time.monotonic()
+    with pytest.raises(SourceError, match="a line of more than 65536 characters"):
+        collect(source(server.url, kind="openmetrics"))
+    assert time.monotonic() - began < 1
+    assert values(collect(source(server.url, kind="openmetrics", deny=["b"])), "a") == [1.0]

@@ -311,3 +311,13 @@ def test_the_clock_of_the_server_is_compared(postgres: str) -> None:
     offsets = [value for series, _, value in found.samples if series.key.metric == "source_clock_offset_ms"]
     # It runs on this host.
     assert offsets == [0.0]
+
+
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "200000-01-01", "0044-03-15 BC"])
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_a_row_whose_time_only_postgres_knows_costs_no_other(postgres: str, odd: str, kind: str) -> None:
+    usual = f"SELECT '2026-03-01 11:00+00'::timestamptz::{kind} AS timestamp, 1 AS value"
+    query = f"{usual} UNION ALL SELECT '{odd}'::{kind}, 2"
+    page = collect(settings(postgres, query=query, values={"value": "x"}, label_columns=[]))
+    assert [value for one, _, value in page.samples if one.key.metric == "x"] == [1.0]
+    assert any(note.startswith("1 rows refused: the time") for note in page.notes)
