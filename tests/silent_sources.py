@@ -6,6 +6,7 @@ The venue answers ccxt's real client, the bot's exporter is scraped, the webhook
 import json
 import math
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class LiveVenue(FakeVenue):
     """
 
     def __init__(self, now: datetime, rng: np.random.Generator) -> None:
+        self._set_at: float | None = None
         super().__init__(milliseconds(now), (NATIVE,))
         self._walk = 50_000 * np.exp(np.cumsum(rng.normal(0, 4e-4, 4 * DAY_MINUTES)))
         self._traded = rng.lognormal(3, 0.4, 4 * DAY_MINUTES)
@@ -51,6 +53,17 @@ class LiveVenue(FakeVenue):
         self.no_bars_since: int | None = None
         self.same_bars_since: int | None = None
         self.gaps_since: int | None = None
+
+    @property
+    def now_ms(self) -> int:
+        """The venue's clock goes on while it is asked: on a busy machine it would fall behind ours else."""
+        if self._set_at is None:
+            self._set_at = time.monotonic()
+        return self._now_ms + int((time.monotonic() - self._set_at) * 1_000)
+
+    @now_ms.setter
+    def now_ms(self, now_ms: int) -> None:
+        self._now_ms, self._set_at = now_ms, None
 
     def price(self, at_ms: int) -> float:
         """The price of a minute."""

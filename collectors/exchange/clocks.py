@@ -13,23 +13,31 @@ from domain.timestamps import to_microseconds
 
 # A clock may be days off; by years it counts something else.
 _LONGEST_OFF_MS = 366 * 86_400_000
+# A cycle's time this near to the host's clock was taken from it.
+_OF_THE_HOST_MS = 60_000
 
 
 class Clocks:
-    """The time during one read: it began at the cycle's time and goes on as seconds pass.
+    """The time during one read: the host's, or one that began at the cycle's time where that is another.
 
     Args:
         settings: of the source.
         venue: asked for its time.
         monotonic: seconds on a clock that is never set.
+        host: seconds since 1970 on the host's clock.
     """
 
     def __init__(
-        self, settings: VenueSource, venue: Venue, monotonic: Callable[[], float] = time.monotonic
+        self,
+        settings: VenueSource,
+        venue: Venue,
+        monotonic: Callable[[], float] = time.monotonic,
+        host: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._venue = venue
         self._monotonic = monotonic
+        self._host = host
         self._now_ms = 0
         self._began = 0.0
         self._ahead_ms: float | None = None
@@ -42,8 +50,12 @@ class Clocks:
         return self._began + self._settings.deadline_seconds
 
     def ours_ms(self) -> int:
-        """Our clock now, in milliseconds since 1970."""
-        return self._now_ms + int((self._monotonic() - self._began) * 1_000)
+        """Our clock now, in milliseconds since 1970.
+
+        A read may begin, or be tried again, long after its cycle began: that is no difference of clocks.
+        """
+        ours, host = self._now_ms + int((self._monotonic() - self._began) * 1_000), int(self._host() * 1_000)
+        return host if abs(host - ours) < _OF_THE_HOST_MS else ours
 
     def venue_ms(self) -> int:
         """The venue's clock now; ours where it does not tell its own."""

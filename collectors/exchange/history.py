@@ -90,8 +90,8 @@ class BarHistory:
     def _age(self, symbol: str, raw: list[Any], width: int, clocks: Clocks, intake: Intake) -> None:
         """How long a bar is overdue; forming ones count, as they are a sign of life as well.
 
-        A venue begins a bar with its first trade, which takes a while where little is traded: within a tenth of
-        a bar nothing is due.
+        A venue begins a bar with its first trade, which takes a while where little is traded: within a tenth
+        of a bar nothing is due.
         """
         now = clocks.venue_ms()
         starts = [at for row in raw if row and (at := read_number(row[0])) is not None and at <= now]

@@ -506,6 +506,13 @@ def test_a_venue_whose_clock_is_off_is_measured_against_its_own_clock(venue: Fak
     )
 
 
+def test_a_read_that_begins_late_or_is_tried_again_makes_no_clock_wrong(venue: FakeVenue) -> None:
+    present = datetime.now(UTC)
+    venue.now_ms = ms(present)
+    pages = read(collector(venue), now=present - timedelta(seconds=3))
+    assert abs(only(samples(pages, "venue_clock_offset_ms"))) < 1_000
+
+
 @pytest.mark.parametrize(("seconds", "overdue"), [(0.2, 0), (25, 0), (90, 60)])
 def test_a_bar_that_begins_a_moment_late_is_not_overdue(
     venue: FakeVenue, seconds: float, overdue: float
