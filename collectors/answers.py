@@ -50,8 +50,8 @@ def check_parts(answer: Answer, source: str) -> None:
 
 
 def quoted(text: object, answer: Answer, longest: int) -> str:
-    """What a server said, to quote in an error without the secrets that it may have sent back."""
-    return clean_text(redact(str(text)[:_READ], answer.secrets), longest)
+    """What a server said, to quote in one line of an error without the secrets that it may have sent back."""
+    return clean_text(" ".join(redact(str(text)[:_READ], answer.secrets).split()), longest)
 
 
 def beginning(answer: Answer, longest: int = _SHOWN) -> str:

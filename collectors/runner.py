@@ -241,15 +241,13 @@ class SourceRunner:
         watermark = (position or source.position).watermark or source.last_success_at
         lag = None if watermark is None else max(0.0, (now - watermark).total_seconds())
         status = _status(source, lag)
-        # A source that answers and brings nothing has no error of its own.
-        silent = f"no data newer than {watermark:%Y-%m-%d %H:%M} UTC" if status == "stale" else None
         return SourceHealth(
             name=source.settings.name,
             kind=source.collector.kind,
             status=status,
             last_success_at=source.last_success_at,
             lag_seconds=lag,
-            last_error=source.last_error or silent,
+            last_error=source.last_error or _reason(source, status, watermark),
             next_try_at=self._next_try(source, now),
             samples=source.samples,
             events=source.events,
@@ -267,6 +265,15 @@ class SourceRunner:
     def close(self) -> None:
         """End all waits; threads that still read are left to the end of the process."""
         self._stop.set()
+
+
+def _reason(source: _Source, status: SourceStatus, watermark: datetime | None) -> str | None:
+    """Why a source without an error of its own is in trouble."""
+    failures = source.breaker.failures
+    if failures:
+        return f"{failures} failed reads in a row before this start; not tried again yet"
+    # It answers and brings nothing.
+    return f"no data newer than {watermark:%Y-%m-%d %H:%M} UTC" if status == "stale" else None
 
 
 def _status(source: _Source, lag: float | None) -> SourceStatus:

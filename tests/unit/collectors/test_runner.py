@@ -330,3 +330,16 @@ def test_sources_that_bring_the_same_series_are_told_about_each_other() -> None:
         first, second = runner.run(NOW + cycle * CYCLE)
         assert first.health.notes == ()
         assert second.health.notes == ("1 series are brought by one as well: give one of them `labels`",)
+
+
+def test_a_source_that_failed_before_a_restart_says_so_until_it_is_tried() -> None:
+    states = MemoryStates()
+    runner = runner_of(ScriptedSource(fail()), states=states, breaker_failures=2)
+    for cycle in range(2):
+        runner.run(NOW + cycle * timedelta(seconds=1))
+    restarted = runner_of(ScriptedSource(good), states=states, breaker_failures=2)
+    now = NOW + timedelta(seconds=3)
+    health = only(restarted.run(now)).health
+    assert (health.status, health.next_try_at is not None) == ("failed", True)
+    assert health.last_error == "2 failed reads in a row before this start; not tried again yet"
+    assert only(restarted.run(NOW + CYCLE)).health.last_error is None
