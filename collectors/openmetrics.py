@@ -11,7 +11,7 @@ from typing import Any, Self
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from collectors.answers import as_text
+from collectors.answers import as_text, beginning
 from collectors.collector import Collected, Position
 from collectors.http import Answer, HttpReader
 from collectors.intake import Intake
@@ -70,7 +70,8 @@ class OpenMetricsCollector:
             return list(parse(text))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             # The parser stumbles in many ways over what it does not know; all mean the same.
-            raise SourceError(self.name, f"the answer is no metrics text ({type(error).__name__})") from None
+            why = f"({type(error).__name__}); it starts with {beginning(answer)!r}"
+            raise SourceError(self.name, f"the answer is no metrics text {why}") from None
 
     def _allowed_lines(self, text: str) -> str:
         """The lines that can hold a wanted sample: a parsed line costs a hundred times its length in memory.

@@ -441,3 +441,12 @@ def test_a_line_of_an_exporter_that_is_far_too_long_is_refused_unparsed(server: 
         collect(source(server.url, kind="openmetrics"))
     assert time.monotonic() - began < 1
     assert values(collect(source(server.url, kind="openmetrics", deny=["b"])), "a") == [1.0]
+
+
+def test_what_answers_instead_of_an_exporter_is_quoted_without_the_secret(server: RawServer) -> None:
+    server.respond = reply(b"Denied: a-secret-token has expired\n")
+    settings = source(server.url, kind="openmetrics", bearer_token_env="TOKEN")
+    with pytest.raises(
+        SourceError, match=r"no metrics text \(ValueError\); it starts with 'Denied: \*\*\* has"
+    ):
+        collect(settings)
