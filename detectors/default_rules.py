@@ -51,10 +51,14 @@ _SYSTEM: tuple[tuple[str, str, AnomalyType, Direction], ...] = (
     ("bar-repeats", "*_repeats", "stale_feed", "up"),
     ("orders", "orders", "silent_strategy", "down"),
     ("orders-total", "orders_total", "silent_strategy", "down"),
-    ("log-lines", "log_lines*", "log_novelty", "up"),
 )
 _METHODS: tuple[tuple[str, str, Method, AnomalyType, Direction], ...] = (
     ("silent-series", "*", "stale", "stale_feed", "both"),
+    # What is measured of fills ends with the fills, and is no feed.
+    ("silent-fills", "*fill*", "stale", "silent_strategy", "both"),
+    ("silent-fees", "*fee_*", "stale", "silent_strategy", "both"),
+    ("silent-slippage", "*slippage*", "stale", "silent_strategy", "both"),
+    ("silent-markouts", "*markout*", "stale", "silent_strategy", "both"),
     ("level-shift", "*", "changepoint", "level_shift", "both"),
     ("anything-else", "*", "combined", "level_shift", "both"),
     ("joint", "*", "pca", "multivariate", "both"),
@@ -76,6 +80,13 @@ _STILL: tuple[tuple[str, str, AnomalyType], ...] = (
 )
 _STILLNESS = SeverityThresholds(low=5, medium=5, high=9, critical=18)
 _SILENCE = SeverityThresholds(low=3, medium=3, high=6, critical=12)
+# Many lines of no trouble, such as a program says at its start, wake nobody.
+_NEVER_LOUD = SeverityThresholds(low=0, medium=1e6, high=1e6, critical=1e6)
+_VOLUMES: tuple[tuple[str, str, SeverityThresholds | None], ...] = (
+    ("log-lines", "[!IDNTidnt]*", None),
+    ("log-lines-unlabelled", "", None),
+    ("log-volume", "[IDNTidnt]*", _NEVER_LOUD),
+)
 # How grave a new or bursting log template is: 1 quiet or a warning, 2 an error, 3 critical, 0 not any more.
 _LINES: tuple[Rule, ...] = (
     Rule(
@@ -130,4 +141,16 @@ def default_rules() -> tuple[Rule, ...]:
         )
         for name, metric, kind in _STILL
     ]
-    return (*combined, *vital, *still, *others, *_LINES)
+    volumes = [
+        Rule(
+            name=name,
+            metric="log_lines*",
+            labels={"level": level},
+            method="combined",
+            anomaly_type="log_novelty",
+            direction="up",
+            severity_thresholds=severities,
+        )
+        for name, level, severities in _VOLUMES
+    ]
+    return (*combined, *volumes, *vital, *still, *others, *_LINES)

@@ -123,3 +123,33 @@ def test_silence_begins_with_its_first_missing_cell() -> None:
     values = silent(life("feed_messages", np.random.default_rng(7)))
     (one,) = [one for one in found("feed_messages", values, 4) if one.rule == "stale-feed"]
     assert one.timestamp == START + PAST * STEP
+
+
+def told_of(metric: str, labels: Mapping[str, str], values: FloatArray) -> list[Anomaly]:
+    """What all default rules tell of one series in the two cycles after its past."""
+    series = (Series(1, SeriesKey.of(metric, labels)),)
+    engine = DetectionEngine(default_rules(), DetectionSettings())
+    told: dict[str, Anomaly] = {}
+    for cycle in range(3):
+        until = PAST + cycle
+        window = Window(series, 300, START, np.append(values[:until], np.nan)[None, :])
+        result = engine.detect(window, 0 if cycle == 0 else until - 1, START + until * STEP)
+        told |= {one.key: one for one in result.anomalies if one.timestamp >= START + PAST * STEP}
+    return list(told.values())
+
+
+@pytest.mark.parametrize("metric", ["fill_ratio", "fills", "slippage_bps", "fee_bps"])
+def test_where_nothing_is_filled_no_feed_is_called_stale(metric: str) -> None:
+    values = silent(1.0 + np.random.default_rng(3).normal(0, 0.05, PAST + MORE))
+    told = told_of(metric, LABELS, values)
+    assert {one.anomaly_type for one in told} == {"silent_strategy"}
+
+
+@pytest.mark.parametrize(("level", "wakes"), [("INFO", False), ("DEBUG", False), ("ERROR", True), ("", True)])
+def test_many_lines_wake_somebody_only_where_they_may_be_trouble(level: str, wakes: bool) -> None:
+    values = np.random.default_rng(4).poisson(20, PAST + MORE).astype(float)
+    values[PAST:] += 400
+    told = told_of("log_lines", {"component": "strategy:maker"} | ({"level": level} if level else {}), values)
+    novel = [one for one in told if one.anomaly_type == "log_novelty"]
+    assert novel
+    assert any(severity_rank(one.severity) >= severity_rank("medium") for one in novel) == wakes
