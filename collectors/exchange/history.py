@@ -77,6 +77,9 @@ class BarHistory:
         )
         if not isinstance(raw, list):
             raise CallFailed(self._settings.name, "bars have an unexpected shape")
+        if not raw and known_ms:
+            # It was asked for times of which it had bars before.
+            raise CallFailed(self._settings.name, "no bars were answered, or none of a known shape")
         bars = closed_bars(raw, width, Moment(over, clocks.venue_ms()), intake.skip)
         new = bars.ends > start
         self._store(contract, bars, new, width, intake)

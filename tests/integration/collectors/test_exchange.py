@@ -141,6 +141,19 @@ def test_bars_that_are_missing_or_repeat_themselves_are_counted(venue: FakeVenue
     assert after - timedelta(minutes=5) not in prices
 
 
+def test_bars_of_another_shape_are_told_where_there_were_bars_before(venue: FakeVenue) -> None:
+    one = collector(venue, symbols=[BTC], feeds=["bars"])
+    pages = read(one)
+    assert not notes(pages)
+
+    def renamed(answer: Any) -> Any:
+        return {**answer, "result": {"rows": answer["result"]["list"]}}
+
+    venue.changed["/v5/market/kline"] = renamed
+    with pytest.raises(SourceError, match="no bars were answered"):
+        read(one, pages[-1].position, NOW + timedelta(minutes=5))
+
+
 def test_settled_funding_is_read_once_and_not_asked_for_all_the_time(venue: FakeVenue) -> None:
     one = collector(venue, backfill_hours=24, page_bars=500)
     pages = read(one)
