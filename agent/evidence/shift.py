@@ -16,6 +16,7 @@ from agent.evidence.tails import degrees_of, matched_width, t_tail
 from domain.series import BoolArray, FloatArray, IntArray
 
 MAX_REFERENCE_WINDOWS = 96
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 _MAD_TO_SD = 1.4826
 # Spikes of calm series look alike on a log scale; a spread below this is luck.
 LEAST_LOG_SPREAD = 0.35
@@ -177,13 +178,23 @@ def _window_medians(reference: FloatArray, width: int) -> tuple[FloatArray, Floa
     """Center and spread of the medians of reference windows as long as the incident's."""
     width = matched_width(reference, width)
     windows = np.lib.stride_tricks.sliding_window_view(reference, width, axis=1)
-    stride = max(1, windows.shape[1] // MAX_REFERENCE_WINDOWS)
-    medians = _median(windows[:, ::stride])
+    medians = _median(windows[:, _spread_out(windows.shape[1])])
     center = _median(medians)
     finite = np.isfinite(medians)
     count = np.maximum(finite.sum(axis=1), 1)
     off = np.where(finite, medians - np.nan_to_num(center)[:, None], 0.0)
     return center, np.sqrt((off**2).sum(axis=1) / count)
+
+
+def _spread_out(count: int) -> IntArray:
+    """Windows to look at, at no regular distance: what comes every so often would meet all or none.
+
+    The multiples of the golden ratio lie evenly and repeat no distance (Weyl's sequence).
+    """
+    if count <= MAX_REFERENCE_WINDOWS:
+        return np.arange(count, dtype=np.int64)
+    places = np.arange(MAX_REFERENCE_WINDOWS) * GOLDEN_RATIO % 1.0 * count
+    return np.unique(places.astype(np.int64))
 
 
 def _floors(level: FloatArray, spread: FloatArray, peers: IntArray, settings: EvidenceSettings) -> FloatArray:
