@@ -1,8 +1,9 @@
 """Which anomalies belong together: close in time, and near each other in the cause graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Self
 
 from agent.topology import component_of
@@ -18,7 +19,52 @@ HUBS = frozenset({"desk"})
 MAX_HOPS = 3
 # Later than this after its start, a new anomaly opens an incident of its own.
 MAX_INCIDENT_SPAN = timedelta(hours=3)
-Members = tuple[str | None, list[Anomaly], list[str]]
+SMEARED = frozenset({"pca", "changepoint"})
+
+
+class _Group:
+    """An incident in the making.
+
+    When everything moves at once, thousands of anomalies differ in nothing that matters here: one of each
+    kind stands for all of them.
+    """
+
+    def __init__(self, incident_id: str | None, anomalies: Sequence[Anomaly] = ()) -> None:
+        self.incident_id = incident_id
+        self.anomalies: list[Anomaly] = []
+        self.new: list[str] = []
+        self._kinds: dict[Hashable, Anomaly] = {}
+        self._moments: dict[Hashable, Anomaly] = {}
+        for one in anomalies:
+            self.take(one)
+
+    def take(self, anomaly: Anomaly) -> None:
+        self.anomalies.append(anomaly)
+        self._kinds.setdefault(_kind(anomaly), anomaly)
+        self._moments.setdefault(_moment(anomaly), anomaly)
+
+    def is_weak(self) -> bool:
+        return all(is_weak(one) for one in self._moments.values())
+
+    def start(self, near: Callable[[Anomaly], bool] = lambda _: True) -> datetime | None:
+        """When its trouble began, of those of its core that are near; None where none is."""
+        core = [one for one in core_anomalies(list(self._moments.values())) if near(one)]
+        return start_of(core) if core else None
+
+    def core(self) -> Iterator[Anomaly]:
+        """One of each kind of its core."""
+        weak = self.is_weak()
+        return (one for one in self._kinds.values() if weak or not is_weak(one))
+
+
+def _moment(anomaly: Anomaly) -> Hashable:
+    """What tells when the trouble of a group begins."""
+    return (anomaly.timestamp, anomaly.ended_at, anomaly.severity, anomaly.method in SMEARED)
+
+
+def _kind(anomaly: Anomaly) -> Hashable:
+    """All that grouping looks at."""
+    return (_components(anomaly), _moment(anomaly))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +93,62 @@ class Grouping:
     ) -> Sequence[IncidentPlan]:
         """A plan for every new anomaly: into the open incident that is nearest in time, or into a new one."""
         reach = Reach.of(self.topology)
-        members: list[Members] = [(incident.id, list(anomalies), []) for incident, anomalies in known]
+        groups = [_Group(incident.id, anomalies) for incident, anomalies in known]
+        homes: dict[Hashable, _Group] = {}
         # The strong ones first: they decide what the incidents are.
         for anomaly in sorted(new, key=lambda one: (is_weak(one), one.timestamp, one.key)):
-            home = self._home(anomaly, members, reach)
+            # The next of a kind belongs where the last one went.
+            home = homes.get(_kind(anomaly)) or self._home(anomaly, groups, reach)
             if home is None:
-                home = (None, [], [])
-                members.append(home)
-            home[1].append(anomaly)
-            home[2].append(anomaly.id)
+                home = _Group(None)
+                groups.append(home)
+            home.take(anomaly)
+            home.new.append(anomaly.id)
+            homes[_kind(anomaly)] = home
         return [
-            IncidentPlan(incident_id, tuple(ids), title_of(anomalies))
-            for incident_id, anomalies, ids in members
-            if ids
+            IncidentPlan(group.incident_id, tuple(group.new), title_of(group.anomalies))
+            for group in groups
+            if group.new
         ]
 
-    def _home(self, anomaly: Anomaly, members: Sequence[Members], reach: "Reach") -> Members | None:
+    def _home(self, anomaly: Anomaly, groups: Sequence[_Group], reach: "Reach") -> _Group | None:
         fitting = [
-            (is_weak(core_anomalies(group[1])[0]), pause, place)
-            for place, group in enumerate(members)
+            (group.is_weak(), pause, place)
+            for place, group in enumerate(groups)
             if self._can_be_reached(anomaly, group, reach)
-            and (pause := self._pause(anomaly, group[1], reach)) is not None
+            and (pause := self._pause(anomaly, group, reach)) is not None
         ]
         # An incident before a chain of weak finds, then the nearest.
-        return members[min(fitting)[2]] if fitting else None
+        return groups[min(fitting)[2]] if fitting else None
 
-    def _can_be_reached(self, anomaly: Anomaly, group: Members, reach: "Reach") -> bool:
+    def _can_be_reached(self, anomaly: Anomaly, group: _Group, reach: "Reach") -> bool:
         """Whether a late anomaly can be an effect of the cause that was found."""
-        cause = self.causes.get(group[0] or "")
-        if cause is None or cause not in reach.near:
+        cause = self.causes.get(group.incident_id or "")
+        start = group.start()
+        if cause is None or cause not in reach.near or start is None:
             return True
-        late = anomaly.timestamp - start_of(group[1]) > self.max_gap
+        late = anomaly.timestamp - start > self.max_gap
         return not late or not reach.below[cause].isdisjoint(_components(anomaly))
 
-    def _pause(self, anomaly: Anomaly, group: Sequence[Anomaly], reach: "Reach") -> timedelta | None:
+    def _pause(self, anomaly: Anomaly, group: _Group, reach: "Reach") -> timedelta | None:
         """Time from the nearest onset of a group to this one; None where it does not belong."""
-        core = core_anomalies(group)
-        if is_weak(core[0]) and not is_weak(anomaly):
-            core = [one for one in core if abs(one.timestamp - anomaly.timestamp) <= 2 * self.step]
-        tied = [one for one in core if self._related(anomaly, one, start_of(core), reach)]
-        return min((abs(anomaly.timestamp - one.timestamp) for one in tied), default=None)
+
+        def near(one: Anomaly) -> bool:
+            return not apart or abs(one.timestamp - anomaly.timestamp) <= 2 * self.step
+
+        apart = group.is_weak() and not is_weak(anomaly)
+        first = group.start(near)
+        if first is None:
+            return None
+        shortest: timedelta | None = None
+        for one in group.core():
+            pause = abs(anomaly.timestamp - one.timestamp)
+            nearer = shortest is None or pause < shortest
+            if nearer and near(one) and self._related(anomaly, one, first, reach):
+                shortest = pause
+                if not pause:
+                    break
+        return shortest
 
     def _related(self, anomaly: Anomaly, one: Anomaly, first: datetime, reach: "Reach") -> bool:
         if not first - self.max_gap <= anomaly.timestamp <= first + MAX_INCIDENT_SPAN:
@@ -125,6 +187,7 @@ def _components(anomaly: Anomaly) -> frozenset[str]:
     return frozenset(_component(name) for name in anomaly.affected_metrics)
 
 
+@lru_cache(maxsize=65_536)
 def _component(name: str) -> str:
     try:
         return component_of(SeriesKey.parse(name))
