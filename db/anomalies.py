@@ -11,7 +11,7 @@ from db.database import Database
 from db.documents import digest
 from db.identifiers import inside, outside
 from db.paging import MAX_LIMIT, Page, check_limit, newest_first, page_of
-from db.statements import RowView
+from db.statements import RowView, blocks
 from db.tables import detection, table_of
 from domain.anomaly import SEVERITIES, Anomaly, AnomalyType, Severity, severity_rank
 from domain.errors import NotFound
@@ -78,10 +78,12 @@ class AnomalyStore:
 
     def many(self, anomaly_ids: Sequence[str]) -> Mapping[str, Anomaly]:
         """Those of some anomalies that are still stored, by id, in one go."""
-        numbers = [inside("anomaly", one) for one in anomaly_ids]
+        found: dict[str, Anomaly] = {}
         with self._database.read() as connection:
-            rows = connection.execute(select(ANOMALY).where(ANOMALY.c.id.in_(numbers))).mappings()
-            return {one.id: one for one in map(anomaly_of, rows)}
+            for numbers in blocks(inside("anomaly", one) for one in anomaly_ids):
+                rows = connection.execute(select(ANOMALY).where(ANOMALY.c.id.in_(numbers))).mappings()
+                found |= {one.id: one for one in map(anomaly_of, rows)}
+        return found
 
     def of_incidents(self, incident_ids: Sequence[str]) -> Mapping[str, Sequence[Anomaly]]:
         """The members of some incidents by onset, in one go."""

@@ -177,7 +177,8 @@ def _attach(
             continue
         number = _incident_for(connection, plan, chosen)
         numbers = [inside("anomaly", one.id) for one in chosen]
-        connection.execute(update(ANOMALY).where(ANOMALY.c.id.in_(numbers)).values(incident_id=number))
+        for block in blocks(numbers):
+            connection.execute(update(ANOMALY).where(ANOMALY.c.id.in_(block)).values(incident_id=number))
         touched.add(number)
         if any(one.status == "open" for one in chosen):
             changes.reopened |= set(numbers)

@@ -28,9 +28,8 @@ def anomaly_of(
         detected_at: when the service saw it.
     """
     rule, peak = watch.rule, episode.peak
-    names = watch.affected(row, [one.name for one in series], episode)
-    by_name = {one.name: one for one in series}
-    sources = tuple(dict.fromkeys(by_name[name].source for name in names))
+    # Only those that it is about: naming all would be slow where thousands of series move at once.
+    affected = [series[at] for at in watch.affected(row, episode)]
     p = min(max(10.0 ** -min(peak.surprise, 300.0), 0.0), 1.0)
     return Anomaly(
         timestamp=episode.onset,
@@ -49,8 +48,8 @@ def anomaly_of(
         direction="up" if peak.side == "up" else "down" if peak.side == "down" else "both",
         value=peak.value,
         expected=Expected(low=peak.low, high=peak.high),
-        affected_metrics=names,
-        data_sources=sources,
+        affected_metrics=tuple(dict.fromkeys(one.name for one in affected)),
+        data_sources=tuple(dict.fromkeys(one.source for one in affected)),
         status="open" if episode.ended is None else "resolved",
         ended_at=episode.ended,
         raw_data=_raw(rule, episode),

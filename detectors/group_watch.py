@@ -168,7 +168,6 @@ class GroupWatch:
             detail=detail,
         )
 
-    def affected(self, _row: int, names: list[str], episode: Episode) -> tuple[str, ...]:
-        """The series that led at the onset, then those that contributed most at the peak."""
-        lead = episode.first.detail["rows"][0]
-        return tuple(dict.fromkeys(names[row] for row in (lead, *episode.peak.detail["rows"])))
+    def affected(self, _row: int, episode: Episode) -> tuple[int, ...]:
+        """Rows of the series that led at the onset, then of those that contributed most at the peak."""
+        return tuple(dict.fromkeys((episode.first.detail["rows"][0], *episode.peak.detail["rows"])))

@@ -268,9 +268,9 @@ class Watch:
             detail=detail,
         )
 
-    def affected(self, row: int, names: list[str], _episode: Episode) -> tuple[str, ...]:
-        """Names of the series an episode is about, the leading one first."""
-        return (names[self.rows[row]],)
+    def affected(self, row: int, _episode: Episode) -> tuple[int, ...]:
+        """Rows of the series an episode is about, the leading one first."""
+        return (int(self.rows[row]),)
 
 
 def _number(value: float) -> float | None:

@@ -222,7 +222,8 @@ class Investigations:
         return needs_diagnosis(incident, self._members(incident), known, now)
 
     def _members(self, incident: Incident) -> list[Anomaly]:
-        return [self._parts.anomalies.get(one) for one in incident.anomaly_ids]
+        found = self._parts.anomalies.many(incident.anomaly_ids)
+        return [found[one] for one in incident.anomaly_ids if one in found]
 
     def _request(self, incident: Incident, now: datetime) -> DiagnosisRequest:
         return request_for(incident, self._members(incident), now)

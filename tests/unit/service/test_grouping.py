@@ -1,7 +1,9 @@
 """Anomalies become incidents by time and by the cause graph, never by the order in which they arrive."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,3 +180,18 @@ def test_a_lone_weak_anomaly_that_was_over_before_does_not_begin_an_incident() -
     going_on = anomaly('network_errors{host="trade-1"}', -30, 9)
     assert start_of([going_on, worse]) == going_on.timestamp
     assert start_of([blip.model_copy(update={"severity": "critical"}), worse]) == blip.timestamp
+
+
+def test_thousands_that_move_at_once_are_compared_by_their_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    related = Grouping._related
+
+    def counted(*arguments: Any) -> bool:
+        nonlocal compared
+        compared += 1
+        return related(*arguments)
+
+    monkeypatch.setattr(Grouping, "_related", counted)
+    many = [anomaly(f'cpu{{host="h{k % 20}",core="{k}"}}', 0, k) for k in range(3_000)]
+    assert groups(*many) == {frozenset(one.id for one in many)}
+    assert compared < 20 * 20
