@@ -119,29 +119,31 @@ def default_rules() -> tuple[Rule, ...]:
         Rule(name=name, metric=metric, method=method, anomaly_type=kind, direction=direction)
         for name, metric, method, kind, direction in _METHODS
     ]
-    vital = [
-        Rule(
-            name=name,
-            metric=metric,
-            method="stale",
-            threshold=3.0,
-            anomaly_type=kind,
-            severity_thresholds=_SILENCE,
-        )
-        for name, metric, kind in _VITAL
-    ]
-    still = [
-        Rule(
-            name=name,
-            metric=metric,
-            method="frozen",
-            threshold=5.0,
-            anomaly_type=kind,
-            severity_thresholds=_STILLNESS,
-        )
-        for name, metric, kind in _STILL
-    ]
-    volumes = [
+    vital = [_vital(*one, "stale", 3.0, _SILENCE) for one in _VITAL]
+    still = [_vital(*one, "frozen", 5.0, _STILLNESS) for one in _STILL]
+    return (*combined, *_volumes(), *vital, *still, *others, *_LINES)
+
+
+def _vital(
+    name: str,
+    metric: str,
+    kind: AnomalyType,
+    method: Method,
+    threshold: float,
+    severities: SeverityThresholds,
+) -> Rule:
+    return Rule(
+        name=name,
+        metric=metric,
+        method=method,
+        threshold=threshold,
+        anomaly_type=kind,
+        severity_thresholds=severities,
+    )
+
+
+def _volumes() -> list[Rule]:
+    return [
         Rule(
             name=name,
             metric="log_lines*",
@@ -153,4 +155,3 @@ def default_rules() -> tuple[Rule, ...]:
         )
         for name, level, severities in _VOLUMES
     ]
-    return (*combined, *volumes, *vital, *still, *others, *_LINES)
