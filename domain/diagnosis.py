@@ -149,11 +149,14 @@ def supersedes(later: Diagnosis, shown: Diagnosis) -> bool:
     """Whether a later look at an incident takes the place of the diagnosis that is shown for it.
 
     A sure cause is taken back only by one that is at least as sure, and confirmed only by a sure one: once
-    trouble is over, its traces fade in what is normal before and after, and weaker explanations come up. What
-    began at another time is another question.
+    trouble is over, its traces fade in what is normal before and after, and weaker explanations come up. For
+    the same reason no cause that was found is taken back by a look that finds no fault. What began at another
+    time is another question.
     """
-    if abs(later.start_time - shown.start_time) > SAME_START or not is_sure(shown):
+    if abs(later.start_time - shown.start_time) > SAME_START:
         return True
+    if not is_sure(shown):
+        return not (shown.outcome == "cause_found" and later.outcome == "no_fault")
     if later.outcome != "cause_found":
         return False
     enough = SURE if _cause(later) == _cause(shown) else shown.confidence_score

@@ -39,6 +39,9 @@ SURE = look("pump_and_dump", 0.95)
         (look("news_shock", 0.43, start=30), SURE, True),
         (look("news_shock", 0.43), look("pump_and_dump", 0.7), True),
         (look("unknown", 0.6, outcome="inconclusive"), look("pump_and_dump", 0.7), True),
+        (look("unknown", 0.9, outcome="no_fault"), look("venue_outage", 0.65), False),
+        (look("unknown", 0.9, outcome="no_fault", start=30), look("venue_outage", 0.65), True),
+        (look("unknown", 0.9, outcome="no_fault"), look("unknown", 0.6, outcome="inconclusive"), True),
     ],
 )
 def test_a_sure_cause_gives_way_to_one_that_is_as_sure_or_to_another_question(
