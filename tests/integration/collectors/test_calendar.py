@@ -149,9 +149,9 @@ def test_a_rule_recurs_with_its_exceptions_across_a_clock_change(server: RawServ
 def test_a_rule_that_never_rests_is_refused_and_the_others_stay(server: RawServer, rule: str) -> None:
     reader = Reader(server)
     reader.serve(ics(f"SUMMARY:Bomb\r\nDTSTART:19700101T000000Z\r\nRRULE:{rule}", CPI))
-    began = time.monotonic()
+    began = time.process_time()
     assert reader.told(NOW) == []
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3
     assert "1 events refused" in reader.notes[0]
     assert reader.told(NOW + timedelta(hours=2)) == [("US CPI", NOW + timedelta(minutes=90))]
 
