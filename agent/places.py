@@ -12,6 +12,7 @@ _FORMS = {
     "database": "database {}",
     "service": "the {} service",
     "strategy": "strategy {}",
+    "source": "source {}",
     "pair": "{}",
 }
 

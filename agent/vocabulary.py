@@ -175,6 +175,7 @@ _CLASSES: tuple[tuple[str, str], ...] = (
     (r"^(database|db|postgres|mysql|redis)(:|$)", "database"),
     (r"^(service|svc|risk|app)(:|$)", "service"),
     (r"^(desk|book|portfolio)(:|$)", "desk"),
+    (r"^source:", "source"),
 )
 _CLASS_PATTERNS = tuple((re.compile(pattern), name) for pattern, name in _CLASSES)
 

@@ -105,8 +105,8 @@ class CaseBuilder:
         ]
         measured = window.select(metrics)
         targets = targets_of(request.affected_metrics, measured)
-        events = self._events.between(request.start_time - EVENTS_BEFORE, request.end_time, limit=MAX_EVENTS)
         end, is_now = _reached(request.end_time, self._clock(), measured)
+        events = self._events.between(request.start_time - EVENTS_BEFORE, end, limit=MAX_EVENTS)
         return Case(
             targets=targets,
             target_component=_shared_component(targets),

@@ -1,7 +1,7 @@
 """Stores what sources bring, and keeps their states where a restart finds them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -12,11 +12,13 @@ from db.records import SourceState as StoredState
 from db.samples import SampleStore
 from db.sources import SourceStateStore
 from domain.cycle import SourceHealth, SourceState
+from domain.event import Event
 from domain.rule import Rule
 from domain.series import SampleBatch, Series, SeriesKey
 
 log = structlog.get_logger()
 UP_METRIC = "source_up"
+MAX_TEXT = 1_000
 SOURCE_DOWN = Rule(
     name="source-down",
     metric=UP_METRIC,
@@ -33,6 +35,7 @@ class Ingest:
 
     samples: SampleStore
     events: EventStore
+    failing: set[str] = field(default_factory=set)
 
     def __call__(self, result: SourceResult) -> None:
         for note in result.notes:
@@ -51,6 +54,22 @@ class Ingest:
             rows.append((up, now, float(one.status != "failed")))
         if rows:
             self.samples.append(SampleBatch.of(rows))
+        told = [self._told(one, now) for one in healths if self._fails_anew(one)]
+        if told:
+            self.events.append(told)
+
+    def _fails_anew(self, one: SourceHealth) -> bool:
+        """Whether a source cannot be read since this look."""
+        known = one.name in self.failing
+        (self.failing.add if one.status == "failed" else self.failing.discard)(one.name)
+        return one.status == "failed" and not known
+
+    @staticmethod
+    def _told(one: SourceHealth, now: datetime) -> Event:
+        """What an investigation and people can quote."""
+        labels = {"kind": "source", "component": f"source:{one.name}", "source": one.name}
+        text = f"source {one.name} cannot be read: {one.last_error or 'no reason was given'}"
+        return Event(timestamp=now, source="events", text=text[:MAX_TEXT], labels=labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ class LiveDesk:
         self.venue = LiveVenue(self.now, rng)
         self.bot = Bot(self.venue, rng)
         self.venue_ahead_ms = 0
+        self.exporter_down = False
         self.alerts: list[dict[str, Any]] = []
         self._exporter, self._hook = RawServer(), RawServer()
         self._exporter.respond = self._scraped
@@ -210,6 +211,9 @@ class LiveDesk:
         }
 
     def _scraped(self, connection: socket.socket, head: str) -> None:
+        if self.exporter_down:
+            reply(b"out of memory", status="503 Service Unavailable")(connection, head)
+            return
         reply(self.bot.exposition().encode())(connection, head)
 
     def _alerted(self, connection: socket.socket, head: str) -> None:

@@ -20,7 +20,7 @@ HOURS_BEFORE = 6.0
 MINUTES_AFTER = 30.0
 CHANGES = frozenset({"deploy", "config_change", "config", "release", "flag"})
 # What venues and the press say about trouble, often minutes after it began.
-REPORTS = frozenset({"notice", "news"})
+REPORTS = frozenset({"notice", "news", "source"})
 
 
 def note_event(book: Notebook, finding: EventFinding) -> str:

@@ -72,7 +72,7 @@ def measure_case(case: Case, settings: EvidenceSettings) -> Measured:
     known = [window.positions[name] for name in case.targets if name in window.positions]
     targets = tuple(sorted(known, key=lambda row: not outcomes[row]))
     target_component = case.target_component or (components[targets[0]] if targets else None)
-    last = _last_reported(window, min(max(window.column_of(case.end), 1), window.n_steps))
+    last = _last_reported(case, min(max(window.column_of(case.end), 1), window.n_steps))
     late = _lateness(case, last)
     onset, estimated, leading = _onset(case, targets, kinds, (last, late), settings)
     onset = _from_the_start(case, onset) if estimated else onset
@@ -123,12 +123,22 @@ def _compare(
     return shifts, still
 
 
-def _last_reported(window: Window, last: int) -> int:
-    """Leave out newest columns in which most series have not reported yet: lateness is no silence."""
+def _last_reported(case: Case, last: int) -> int:
+    """Leave out newest columns in which most series have not reported yet: lateness is no silence.
+
+    No more than usual, where it is known how late each series is: when a monitoring system goes away, most
+    are missing and none of them is late.
+    """
+    window = case.window
     share = np.isfinite(window.values[:, :last]).mean(axis=0)
     usual = float(np.median(share)) if last else 0.0
     reported = np.flatnonzero(share >= 0.5 * usual)
-    return int(reported[-1]) + 1 if len(reported) else last
+    known = int(reported[-1]) + 1 if len(reported) else last
+    if not case.late:
+        return known
+    late = np.array([case.late.get(one.name, 0) for one in window.series])
+    there = (late[:, None] <= np.arange(int(late.max(initial=0)) + 1)).mean(axis=0)
+    return max(known, last - int((there >= 0.5 * there[-1]).argmax()))
 
 
 def _lateness(case: Case, last: int) -> IntArray:

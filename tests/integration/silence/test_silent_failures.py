@@ -26,11 +26,12 @@ CYCLES = 2
 
 
 class Failure(NamedTuple):
-    """What breaks, and what the diagnosis says first."""
+    """What breaks, and what the diagnosis says first; how long the service lived before."""
 
     begin: Callable[[LiveDesk], None]
     cause: str
     components: tuple[str, ...]
+    lived: int = 3
 
 
 def dead_websocket(desk: LiveDesk) -> None:
@@ -78,6 +79,11 @@ def stopped_heartbeat(desk: LiveDesk) -> None:
     desk.bot.hung = True
 
 
+def dead_exporter(desk: LiveDesk) -> None:
+    """The bot's exporter answers with an error; all that it measured ends."""
+    desk.exporter_down = True
+
+
 FAILURES = {
     "a dead websocket": Failure(dead_websocket, "stale_feed", ("feed:bybit",)),
     "a bot without orders": Failure(no_orders, "silent_strategy", ("strategy:maker",)),
@@ -87,6 +93,7 @@ FAILURES = {
     "doubled messages": Failure(doubled_messages, "duplicated_feed", ("feed:bybit",)),
     "a wrong clock": Failure(wrong_clock, "clock_drift", ("venue:bybit",)),
     "an unbooked position": Failure(unbooked_position, "books_mismatch", ("strategy:maker",)),
+    "a dead exporter": Failure(dead_exporter, "source_down", ("source:bot",), lived=12),
     "a stopped heartbeat": Failure(stopped_heartbeat, "silent_strategy", ("strategy:maker",)),
 }
 
@@ -123,6 +130,8 @@ def test_it_is_alerted_with_the_right_cause_first(name: str, tmp_path: Path) -> 
     failure = FAILURES[name]
     with live_desk(tmp_path, seed=1) as desk:
         desk.remember(56)
+        for _ in range(failure.lived - 3):
+            desk.step()
         began = live_through(desk, failure)
         first = said_first(desk, began).primary_hypothesis
         assert first is not None
@@ -141,7 +150,7 @@ def test_it_is_alerted_after_a_short_and_a_long_past(
     failure = FAILURES[name]
     with live_desk(tmp_path, seed) as desk:
         desk.remember(cells)
-        for _ in range(3):
+        for _ in range(failure.lived):
             desk.step()
         began = live_through(desk, failure)
         diagnosis = said_first(desk, began)
