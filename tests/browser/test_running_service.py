@@ -60,10 +60,12 @@ def _latency_incident(demo: ServiceProcess) -> dict[str, Any]:
     def found() -> Any:
         items = demo.get("/api/v1/diagnoses", limit=50)["items"]
         causes = [(one, one["primary_hypothesis"] or {}) for one in items if one["status"] == "done"]
-        return next((one for one, lead in causes if lead.get("cause") == "venue_gateway_latency"), None)
+        mine = {one["incident_id"] for one, lead in causes if lead.get("cause") == "venue_gateway_latency"}
+        incidents = [demo.get(f"/api/v1/incidents/{one}") for one in sorted(mine)]
+        # By chance something small of the same cause may have been found beside it.
+        return next((one for one in incidents if one["severity"] == "critical"), None)
 
-    diagnosis = eventually(found, 60, "the first incident was not diagnosed")
-    incident: dict[str, Any] = demo.get(f"/api/v1/incidents/{diagnosis['incident_id']}")
+    incident: dict[str, Any] = eventually(found, 60, "the first incident was not diagnosed")
     return incident
 
 
